@@ -1,0 +1,29 @@
+// The progress page: one shared mapping per host, one byte for each event in flight, so that the
+// core knows after a host's death which events had begun. The core claims a slot when it sends an
+// event (kSent); the host stores kBegun just before it calls the handler and kDone when the handler
+// has ended; the core frees the slot when it sees kDone. Input gates reorder beginnings between
+// agents, which is why each event has a byte of its own and no counter would do.
+// Writers: the core writes kFree and kSent, the host kBegun and kDone; no lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/limits.h"
+
+namespace hearth::wire {
+
+enum class Progress : std::uint8_t { kFree = 0, kSent = 1, kBegun = 2, kDone = 3 };
+
+struct ProgressPage {
+  static constexpr std::uint32_t kMagic = 0x68727450;  // "Ptrh"
+  std::uint32_t magic = kMagic;
+  std::uint32_t slots = kProgressSlots;
+  // Raised by the host at each turn of its loop: a watchdog reads it from outside.
+  std::atomic<std::uint64_t> heartbeat{0};
+  std::atomic<std::uint8_t> state[kProgressSlots];
+};
+
+static_assert(std::atomic<std::uint8_t>::is_always_lock_free);
+
+}  // namespace hearth::wire
