@@ -1,0 +1,84 @@
+// What the rooms of the runtime know of each other: agents, their namespaces, and the way to call
+// one. Only types live here, so that any room may import it without a cycle.
+import type { Addon, Database } from "../addon.ts";
+
+/** A class of the worker that stores state; `index` is its place in the worker document. */
+export interface NamespaceInfo {
+  readonly index: number;
+  readonly className: string;
+  readonly uniqueKey: string;
+  readonly sqlite: boolean;
+}
+
+/** Which agent is meant. `name` is empty for one that was never named. */
+export interface AgentAddress {
+  readonly namespace: number;
+  readonly id: string; // 64 hex digits
+  readonly name: string;
+}
+
+/**
+ * What is asked of an agent. `fetch` calls its fetch handler. `rpc` calls `invoke` with the user's
+ * object in the agent's turn, behind its input gate; what `invoke` returns (or throws) is the answer.
+ * rpc/ decides there what may be called, and copies arguments and result in that same turn.
+ */
+export type AgentOperation =
+  | { readonly kind: "fetch"; readonly request: Request }
+  | { readonly kind: "rpc"; readonly invoke: (target: object, agent: AgentInstance) => unknown };
+
+/** One agent that is resident on this host. */
+export interface AgentInstance {
+  readonly address: AgentAddress;
+  /** The agent's database and output gate; opened at first use. */
+  readonly database: Database;
+  /** True from a reset or an eviction on: nothing more may be done with it. */
+  readonly broken: boolean;
+  /**
+   * Keeps the agent resident while something outside of an event still refers to it (a stream, a
+   * callback that another side holds). Returns the release; calling it twice does nothing.
+   */
+  hold(): () => void;
+  /**
+   * Runs `work` as an event of this agent (behind its input gate, counted as running until its
+   * promise settles, its answer held until what was written is durable). For callbacks, returned
+   * targets and streams, which belong to the agent and outlive the call that made them.
+   */
+  enter<T>(work: () => T | Promise<T>): Promise<T>;
+  /** Resolves when all that the agent wrote so far is durable; rejects if it could not be. */
+  whenDurable(): Promise<void>;
+}
+
+/** How the rest of the runtime reaches agents. */
+export interface Dispatcher {
+  readonly hostSlot: number;
+  readonly hostCount: number;
+  readonly namespaces: readonly NamespaceInfo[];
+  /** The slot of the host that owns an id: its first eight bytes, little-endian, modulo hostCount. */
+  ownerOf(id: string): number;
+  /**
+   * Runs `operation` in an agent that this host owns, waking it if need be. Resolves with the answer
+   * once all that the agent wrote before is durable. Rejects with what the handler threw, or with
+   * the reason why the agent was reset.
+   */
+  callAgent(address: AgentAddress, operation: AgentOperation): Promise<unknown>;
+  /** The agent in whose synchronous code we are, or null (in the worker, or between turns). */
+  readonly currentAgent: AgentInstance | null;
+}
+
+/**
+ * The same, for agents on other hosts; rpc/ provides it. `fetch` resolves with a Response whose body
+ * and webSocket work as if it were local.
+ */
+export interface Peers {
+  fetch(address: AgentAddress, request: Request): Promise<Response>;
+  call(address: AgentAddress, path: readonly string[], args: readonly unknown[]): Promise<unknown>;
+  /** From handlers.peerData and handlers.peerGone. */
+  received(peer: number, data: Uint8Array): void;
+  gone(peer: number): void;
+}
+
+/** What rpc/ needs to start. */
+export interface RuntimeServices {
+  readonly addon: Addon;
+  readonly dispatcher: Dispatcher;
+}
