@@ -18,7 +18,8 @@ export interface Handlers {
   socketMessage(slot: number, connection: number, data: string | ArrayBuffer): void;
   socketClosed(slot: number, connection: number, code: number, reason: string, clean: boolean): void;
   alarm(slot: number, namespace: number, id: string, name: string, scheduledMs: number, retries: number): void;
-  agentWake(namespace: number, id: string, name: string, autoRequest: string | null, autoResponse: string | null): void;
+  agentWake(namespace: number, id: string, name: string, autoRequest: string | null, autoResponse: string | null,
+            sockets: number): void;
   agentSocket(namespace: number, id: string, connection: number, url: string, protocol: string,
               tags: Packed, attachment: Uint8Array | null, autoResponseMs: number): void;
   sleepAccepted(namespace: number, id: string): void;
