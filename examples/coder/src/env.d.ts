@@ -1,0 +1,6 @@
+interface Env extends Cloudflare.Env {
+  CoderAgent: DurableObjectNamespace<import("./coder-agent.ts").CoderAgent>;
+  WORKSPACE: string;
+  MODEL: string;
+  OPENROUTER_API_KEY?: string;
+}
