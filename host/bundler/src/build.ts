@@ -12,7 +12,7 @@ import { aliasPlugin } from "./plugins/alias.ts";
 import { builtinsPlugin } from "./plugins/builtins.ts";
 import { nativePlugin } from "./plugins/native.ts";
 import { platformPlugin } from "./plugins/platform.ts";
-import { compileRules, matchRule, rulesPlugin } from "./plugins/rules.ts";
+import { compileRules, matchRule, rulesPlugin, type Emitted } from "./plugins/rules.ts";
 import { diagnostics, plainFailure, type BuildReport } from "./report.ts";
 
 /** CommonJS dependencies may `require` Node's modules; in a module there is no `require` of its own. */
@@ -33,6 +33,7 @@ export class Builder {
   #previous: string | null = null;
   /** Every file that esbuild has asked the resolver about: known even when the build fails. */
   readonly #seen = new Set<string>();
+  readonly #emitted: Emitted = new Map();
 
   constructor(job: Job) {
     this.#job = job;
@@ -46,7 +47,7 @@ export class Builder {
       return this.#outcome(plainFailure(`${path.relative(job.root, job.main)} is a Python worker, which hearth does not run`));
     }
     try {
-      const context = (this.#context ??= await esbuild.context(await buildOptions(job, this.#seen)));
+      const context = (this.#context ??= await esbuild.context(await buildOptions(job, this.#seen, this.#emitted)));
       const result = await context.rebuild();
       return this.#outcome(await this.#finish(result as Built, started));
     } catch (error) {
@@ -79,16 +80,10 @@ export class Builder {
 
     const extensions = new Map(outputs.flatMap(([name, { entryPoint }]) =>
       entryPoint === undefined ? [] : [[path.resolve(root, name), path.extname(entryPoint)]]));
-    const written = await writeOutputs(result.outputFiles, path.resolve(root, entry), outdir, this.#previous, extensions);
+    const written = await writeOutputs(result.outputFiles, path.resolve(root, entry), outdir, this.#previous, extensions, this.#emitted);
     this.#previous = written.bundle;
-    const inputs = Object.keys(result.metafile.inputs)
-      .filter((input) => !/^[\w-]{2,}:/.test(input))
-      .map((input) => path.resolve(root, input));
+    const inputs = [...new Set(Object.keys(result.metafile.inputs).flatMap((input) => inputFile(input, root)))];
     for (const input of inputs) this.#seen.add(input);
-    for (const input of Object.keys(result.metafile.inputs)) {
-      const ruled = /^hearth-(?:rule|file):(?:(?:text|file):)?(\/.*)$/.exec(input)?.[1];
-      if (ruled !== undefined) this.#seen.add(ruled);
-    }
     return {
       ok: true,
       bundle: written.bundle,
@@ -109,11 +104,19 @@ export class Builder {
   }
 }
 
+/** The file behind a metafile's input, which may carry a namespace or an import attribute. */
+function inputFile(input: string, root: string): string[] {
+  const plain = input.replace(/ with \{.*\}$/s, "");
+  const ruled = /^hearth-(?:rule|file):(?:(?:text|file):)?(\/.*)$/s.exec(plain)?.[1];
+  if (ruled !== undefined) return [ruled];
+  return /^[\w-]{2,}:/.test(plain) ? [] : [path.resolve(root, plain)];
+}
+
 type Built = esbuild.BuildResult<{ metafile: true; write: false }>;
 
 const elapsed = (started: number): number => Math.round(performance.now() - started);
 
-async function buildOptions(job: Job, seen: Set<string>): Promise<esbuild.BuildOptions> {
+async function buildOptions(job: Job, seen: Set<string>, emitted: Emitted): Promise<esbuild.BuildOptions> {
   const nodeEnv = JSON.stringify(process.env["NODE_ENV"] || (job.mode === "dev" ? "development" : "production"));
   const additional = job.findAdditionalModules ? await additionalModules(job) : [];
   const define = {
@@ -160,7 +163,7 @@ async function buildOptions(job: Job, seen: Set<string>): Promise<esbuild.BuildO
       aliasPlugin(job.alias, job.root),
       platformPlugin(),
       builtinsPlugin(),
-      rulesPlugin(job.rules),
+      rulesPlugin(job.rules, emitted),
       nativePlugin(),
     ],
   };

@@ -22,10 +22,11 @@ export function hashedName(prefix: string, extension: string, contents: Iterable
 /**
  * Writes the outputs of a build. `entry` is the path esbuild gave the bundle; other files (assets
  * that rules emit, chunks, additional modules) keep the names that the bundle's text refers to.
- * `extensions` gives back to an additional module (by its output) the extension of its source.
+ * `emitted` holds further assets by name; `extensions` gives back to an additional module (by its output) the extension of its source.
  */
 export async function writeOutputs(files: readonly OutputFile[], entry: string, outdir: string,
-                                   previous: string | null, extensions: ReadonlyMap<string, string>): Promise<Written> {
+                                   previous: string | null, extensions: ReadonlyMap<string, string>,
+                                   emitted: ReadonlyMap<string, Uint8Array>): Promise<Written> {
   const code = files.find((file) => file.path === entry);
   const map = files.find((file) => file.path === `${entry}.map`);
   if (code === undefined || map === undefined) throw new Error(`esbuild made no ${entry}`);
@@ -37,6 +38,7 @@ export async function writeOutputs(files: readonly OutputFile[], entry: string, 
   for (const file of files) {
     if (file !== code && file !== map) await writeOther(file, files, extensions);
   }
+  for (const [asset, contents] of emitted) await writeWhole(path.join(folder, asset), contents);
   await writeWhole(`${bundle}.map`, sources);
   await writeWhole(bundle, `${code.text}//# sourceMappingURL=${name}.map\n`);
   await removeOld(outdir);
@@ -90,7 +92,7 @@ async function replaceWhole(file: string, content: Uint8Array | string): Promise
 
 /** Drops bundles before the last three, and whatever no kept bundle has used since. */
 async function removeOld(outdir: string): Promise<void> {
-  const own = /^(?:index-[0-9a-f]{12}\.mjs(?:\.map)?|asset-[A-Z0-9]{8}-.*|.*\.\d+\.tmp)$/;
+  const own = /^(?:index-[0-9a-f]{12}\.mjs(?:\.map)?|asset-[A-Za-z0-9]{8,12}-.*|.*\.\d+\.tmp)$/;
   const entries = (await readdir(outdir)).filter((name) => own.test(name));
   const ages = new Map<string, number>();
   for (const name of entries) {

@@ -1,12 +1,13 @@
 // Module rules: files that are imported as text, bytes or compiled WebAssembly. The user's rules come
 // first, then wrangler's defaults; a type whose rule does not say `fallthrough: true` is closed, and a
 // file that only a later rule of that type matches is refused with the reason.
-import { access } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import path from "node:path";
 import type { ImportKind, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from "esbuild";
 
 import { globToRegExp } from "../glob.ts";
 import type { Rule, RuleType } from "../job.ts";
+import { hashedName } from "../output.ts";
 
 export const DEFAULT_RULES: readonly Rule[] = [
   { type: "Text", globs: ["**/*.txt", "**/*.html", "**/*.sql"] },
@@ -50,12 +51,16 @@ export function isModuleType(type: RuleType): type is ModuleType {
 
 const KINDS: readonly ImportKind[] = ["import-statement", "require-call", "dynamic-import", "require-resolve"];
 
-export function rulesPlugin(user: readonly Rule[]): Plugin {
+/** Files to be written beside the bundle that esbuild does not emit itself, by their name. */
+export type Emitted = Map<string, Uint8Array>;
+
+export function rulesPlugin(user: readonly Rule[], emitted: Emitted): Plugin {
   const matchers = compileRules(user);
   return {
     name: "hearth-rules",
     setup(build) {
-      const resolve = (args: OnResolveArgs) => resolveByRule(build, matchers, args);
+      const resolve = (args: OnResolveArgs) => resolveByRule(build, matchers, emitted, args);
+      build.onStart(() => emitted.clear());
       // Extensions that cannot meet a rule are sorted out inside esbuild where that is possible.
       const sources = matchers.map((matcher) => matcher.expression.source);
       build.onResolve({ filter: new RegExp(sources.join("|")) }, resolve);
@@ -69,7 +74,6 @@ export function rulesPlugin(user: readonly Rule[]): Plugin {
         return { path: data, namespace: FILE_NAMESPACE };
       });
       build.onLoad({ filter: /.*/, namespace: FILE_NAMESPACE }, async (args) => {
-        const { readFile } = await import("node:fs/promises");
         const [, kind, file] = /^(text|file):(.*)$/s.exec(args.path)!;
         return {
           contents: await readFile(file!),
@@ -81,7 +85,7 @@ export function rulesPlugin(user: readonly Rule[]): Plugin {
   };
 }
 
-async function resolveByRule(build: PluginBuild, matchers: Matcher[], args: OnResolveArgs): Promise<OnResolveResult | undefined> {
+async function resolveByRule(build: PluginBuild, matchers: Matcher[], emitted: Emitted, args: OnResolveArgs): Promise<OnResolveResult | undefined> {
   if (args.pluginData?.skipRules || !KINDS.includes(args.kind) || args.importer === "" || args.namespace === RULE_NAMESPACE) {
     return undefined;
   }
@@ -101,7 +105,24 @@ async function resolveByRule(build: PluginBuild, matchers: Matcher[], args: OnRe
   const clean = args.path.replace(/\?.*$/, "");
   const file = await locate(build, clean, args);
   if (typeof file !== "string") return file;
+  if (match.rule.type === "CompiledWasm" && await isSourcePhase(args)) {
+    const contents = await readFile(file);
+    const name = hashedName("asset", `-${path.basename(file)}`, [contents]);
+    emitted.set(name, contents);
+    return { path: `./${name}`, external: true, watchFiles: [file] };
+  }
   return { path: file, namespace: RULE_NAMESPACE, pluginData: { type: match.rule.type }, watchFiles: [file] };
+}
+
+/**
+ * Whether the importer asks for the module's source (`import source x from "…"`). Node.js compiles
+ * that itself, and esbuild wants it outside the bundle but does not tell plugins about the phase.
+ */
+async function isSourcePhase(args: OnResolveArgs): Promise<boolean> {
+  if (args.namespace !== "file") return false;
+  const text = await readFile(args.importer, "utf8");
+  const specifier = args.path.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+  return new RegExp(`\\bimport\\s+source\\s+[\\w$]+\\s+from\\s*["']${specifier}["']|\\bimport\\.source\\(\\s*["']${specifier}["']`).test(text);
 }
 
 async function locate(build: PluginBuild, specifier: string, args: OnResolveArgs): Promise<string | OnResolveResult> {
