@@ -77,8 +77,33 @@ export interface Peers {
   gone(peer: number): void;
 }
 
+/**
+ * One call's target in the worker itself: what `exports` has under a name, made for this call.
+ * `target` is a new instance of its class, or the exported object as it is (`kind` "object").
+ */
+export interface OpenEntrypoint {
+  readonly kind: "class" | "object";
+  readonly target: object;
+  readonly env: unknown;
+  readonly ctx: unknown;
+}
+
 /** What rpc/ needs to start. */
 export interface RuntimeServices {
   readonly addon: Addon;
   readonly dispatcher: Dispatcher;
+  /** Opens an entrypoint ("default" or a named one) with `ctx.props`; null if the worker has none. */
+  openEntrypoint(name: string, props: unknown): OpenEntrypoint | null;
+  /**
+   * The core's connection for the client end of a pair (a Response's webSocket): opened with SocketOpen
+   * if it was not yet, with `agent` as its owner (null: the worker). Asking again gives the same id.
+   */
+  connectionOf(webSocket: object, agent: AgentInstance | null): number;
+  /** A socket to put into a Response here for a connection that another host has opened. */
+  socketOfConnection(connection: number): object;
 }
+
+// Two rules for whoever implements Dispatcher: `currentAgent` is right after an `await` too (it is kept
+// in the async context, not in a variable); and callAgent and enter run their work in the async context
+// of the runtime's start plus that agent, not in the caller's, so that no AsyncLocalStorage of user
+// code is seen on the other side of a call.
