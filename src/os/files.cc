@@ -1,0 +1,40 @@
+#include "os/files.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+namespace hearth::os {
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Error{ErrorCode::kNotFound, path.string() + " cannot be opened"};
+  std::string content{std::istreambuf_iterator<char>(file), {}};
+  if (file.bad()) return Error{ErrorCode::kIo, path.string() + " cannot be read"};
+  return content;
+}
+
+Status make_directories(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) {
+    return Error{ErrorCode::kIo, "cannot make " + path.string() + ": " + error.message()};
+  }
+  return {};
+}
+
+std::int64_t modified_ms(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return -1;
+  return static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1000 +
+         status.st_mtim.tv_nsec / 1'000'000;
+}
+
+std::filesystem::path program_path() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error);
+}
+
+}  // namespace hearth::os

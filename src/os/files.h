@@ -1,0 +1,22 @@
+// Small whole-file helpers that answer with a Result instead of throwing. Synchronous: for
+// start-up, reloads and watching, never for the path of an event.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace hearth::os {
+
+Result<std::string> read_file(const std::filesystem::path& path);
+// The folder and those above it.
+Status make_directories(const std::filesystem::path& path);
+// Milliseconds since the epoch, or -1 when there is no such file.
+std::int64_t modified_ms(const std::filesystem::path& path);
+// Where the running program lies.
+std::filesystem::path program_path();
+
+}  // namespace hearth::os
