@@ -44,11 +44,11 @@ export async function bundle(entry, outfile, project) {
     entryPoints: [entry], outfile, bundle: true, format: "esm", target: "es2024",
     conditions: ["workerd", "worker", "browser"], supported: { "import-source": true },
     loader: { ".js": "jsx", ".mjs": "jsx", ".cjs": "jsx" }, keepNames: true,
-    external: ["cloudflare:*", "node:*"], sourcemap: "inline", logLevel: "silent",
+    external: ["cloudflare:workers", "cloudflare:sockets", "cloudflare:workflows", "node:*"], sourcemap: "inline", logLevel: "silent",
     define: {
       "process.env.NODE_ENV": '"production"', "navigator.userAgent": '"Cloudflare-Workers"', ...project.define,
     },
-    alias: project.alias, plugins: [bareBuiltins],
+    alias: project.alias, plugins: [bareBuiltins, email],
   });
 }
 
@@ -58,6 +58,17 @@ const bareBuiltins = {
     const names = builtinModules.filter((name) => !name.startsWith("_"));
     const filter = new RegExp(`^(${names.map((name) => name.replace("/", "\\/")).join("|")})$`);
     setup.onResolve({ filter }, ({ path }) => ({ path: `node:${path}`, external: true }));
+  },
+};
+
+// workerd on its own lacks the module behind cloudflare:email, which the SDK imports at load.
+const email = {
+  name: "email",
+  setup(setup) {
+    setup.onResolve({ filter: /^cloudflare:email$/ }, ({ path }) => ({ path, namespace: "email" }));
+    setup.onLoad({ filter: /.*/, namespace: "email" }, () => ({
+      contents: "export class EmailMessage { constructor(from, to, raw) { Object.assign(this, { from, to, raw }); } }",
+    }));
   },
 };
 

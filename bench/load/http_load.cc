@@ -1,0 +1,139 @@
+#include "http_load.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "connection.h"
+#include "histogram.h"
+#include "report.h"
+
+namespace hearth::load {
+namespace {
+
+constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kEventsMax = 256;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+// One connection that asks, waits for the whole answer, and asks again.
+class HttpClient {
+ public:
+  void open(const Poller& poller, const Options& options, std::size_t index) {
+    request_ = "GET " + path_of(options, index) +
+               " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(options.port) +
+               "\r\nAccept: */*\r\nUser-Agent: hearth_load\r\n\r\n";
+    sent_ns_.resize(options.depth);
+    connection_.open(poller, options.port, index);
+  }
+
+  void fill() {
+    while (next_ - answered_ < sent_ns_.size()) {
+      connection_.outgoing().append(request_);
+      sent_ns_[next_++ % sent_ns_.size()] = now_ns();
+    }
+    connection_.flush();
+  }
+
+  std::uint64_t on_readable(char* buffer, std::size_t size, Histogram* latencies) {
+    incoming_.append(connection_.read(buffer, size));
+    const auto before = answered_;
+    const auto now = now_ns();
+    std::size_t at = 0;
+    while (const auto length = answer_bytes(std::string_view(incoming_).substr(at))) {
+      at += length;
+      if (latencies != nullptr) latencies->add(now - sent_ns_[answered_ % sent_ns_.size()]);
+      ++answered_;
+    }
+    incoming_.erase(0, at);
+    if (answered_ != before) fill();
+    return answered_ - before;
+  }
+
+  void on_writable() { connection_.flush(); }
+
+ private:
+  // Bytes of the first answer in `data`; 0 when it is not whole yet.
+  static std::size_t answer_bytes(std::string_view data) {
+    const auto end = data.find("\r\n\r\n");
+    if (end == std::string_view::npos) return 0;
+    const auto head = lower(data.substr(0, end + 2));
+    if (!head.starts_with("http/1.1 200")) fail("not a 200: " + std::string(data.substr(0, end)));
+    const auto sized = head.find("\r\ncontent-length:");
+    if (sized == std::string::npos) return chunked_bytes(data, end + 4);
+    const auto body = std::strtoul(head.c_str() + sized + 17, nullptr, 10);
+    const auto whole = end + 4 + body;
+    return data.size() >= whole ? whole : 0;
+  }
+
+  static std::size_t chunked_bytes(std::string_view data, std::size_t at) {
+    for (;;) {
+      const auto line = data.find("\r\n", at);
+      if (line == std::string_view::npos) return 0;
+      const auto size = std::strtoul(std::string(data.substr(at, line - at)).c_str(), nullptr, 16);
+      at = line + 2 + size + 2;
+      if (at > data.size()) return 0;
+      if (size == 0) return at;
+    }
+  }
+
+  Connection connection_;
+  std::string request_;
+  std::string incoming_;
+  std::vector<std::uint64_t> sent_ns_;
+  std::uint64_t next_ = 0;
+  std::uint64_t answered_ = 0;
+};
+
+std::uint64_t ask_until(const Poller& poller, std::vector<HttpClient>& clients, char* buffer,
+                        std::uint64_t deadline_ns, Histogram* latencies) {
+  std::uint64_t answered = 0;
+  epoll_event events[kEventsMax];
+  while (now_ns() < deadline_ns) {
+    const int count = epoll_wait(poller.fd(), events, kEventsMax, 5'000);
+    if (count == 0) fail("no answer for 5 s");
+    for (int i = 0; i < count; ++i) {
+      auto& client = clients[events[i].data.u64];
+      if ((events[i].events & EPOLLOUT) != 0) client.on_writable();
+      if ((events[i].events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+        answered += client.on_readable(buffer, kReadBytes, latencies);
+      }
+    }
+  }
+  return answered;
+}
+
+}  // namespace
+
+void run_http(const Options& options) {
+  const Poller poller;
+  std::vector<HttpClient> clients(options.connections);
+  std::vector<char> buffer(kReadBytes);
+  for (std::size_t i = 0; i < clients.size(); ++i) clients[i].open(poller, options, i);
+  for (auto& client : clients) client.fill();
+  ask_until(poller, clients, buffer.data(),
+            now_ns() + static_cast<std::uint64_t>(options.warmup_s * 1e9), nullptr);
+
+  std::puts("{\"measuring\":true}");
+  std::fflush(stdout);
+  Histogram latencies;
+  const auto cpu = own_cpu_s();
+  const auto start = now_ns();
+  const auto answered =
+      ask_until(poller, clients, buffer.data(),
+                start + static_cast<std::uint64_t>(options.seconds * 1e9), &latencies);
+  report(latencies, answered, static_cast<double>(now_ns() - start) / 1e9, own_cpu_s() - cpu);
+}
+
+}  // namespace hearth::load
