@@ -1,0 +1,69 @@
+// The platform's error texts that code (the SDKs among it) compares with, and what marks an error
+// as the end of an agent's life.
+
+/** Properties that the platform adds to errors which cross from an agent to its caller. */
+export interface PlatformError extends Error {
+  durableObjectReset?: boolean;
+  retryable?: boolean;
+  overloaded?: boolean;
+  remote?: boolean;
+}
+
+export const STORAGE_FAILED =
+  "Internal error in Durable Object storage caused object to be reset.";
+export const BLOCKED_TOO_LONG =
+  "A call to blockConcurrencyWhile() in a Durable Object waited for too long. " +
+  "The call was canceled and the Durable Object was reset.";
+export const STORAGE_GONE = "Durable Object storage is no longer accessible.";
+export const NO_RESPONSE =
+  "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
+
+/** Errors by which a life ended on purpose: whoever sees one uncaught has nothing to report. */
+const expected = new WeakSet<object>();
+
+export function isExpectedReset(error: unknown): boolean {
+  return typeof error === "object" && error !== null && expected.has(error);
+}
+
+/** What the callers of an agent get that was reset, made from the reason given. */
+export function resetError(reason: unknown, extra?: Partial<PlatformError>): PlatformError {
+  let error: PlatformError;
+  if (reason instanceof Error) {
+    error = reason;
+  } else {
+    error = new Error(reason === undefined ? "Application called abort() to reset Durable Object."
+                                           : String(reason));
+  }
+  try {
+    Object.assign(error, { durableObjectReset: true }, extra);
+  } catch {
+    // A frozen error says what it says.
+  }
+  return error;
+}
+
+export function expectReset(error: object): void {
+  expected.add(error);
+}
+
+/** Marks an error as one that came from another object, as the platform does on every boundary. */
+export function markRemote(error: unknown): unknown {
+  if (error instanceof Error && Object.isExtensible(error)) (error as PlatformError).remote = true;
+  return error;
+}
+
+export function describe(error: unknown): { message: string; stack?: string } {
+  if (error instanceof Error) {
+    const described: { message: string; stack?: string } = { message: error.message || error.name };
+    if (error.stack) described.stack = error.stack;
+    return described;
+  }
+  if (typeof error === "object" && error !== null) {
+    try {
+      return { message: JSON.stringify(error) ?? String(error) };
+    } catch {
+      return { message: Object.prototype.toString.call(error) };
+    }
+  }
+  return { message: String(error) };
+}

@@ -1,0 +1,229 @@
+// The core's events for agents: WebSocket messages and closes, and alarms. Each is marked on the
+// progress page just before its handler runs and when it has ended. The path of a message to a handler
+// that does not wait makes no promise.
+import type { Addon } from "../addon.ts";
+import { deliverMessage } from "../web/websocket.ts";
+import { isExpectedReset } from "./errors.ts";
+import type { AlarmInfo } from "./host.ts";
+import { type Agent, type AgentEvent, isThenable } from "./instance.ts";
+import type { Residency, Resident } from "./residency.ts";
+import { workerContext } from "./scope.ts";
+import type { SocketRecord } from "./sockets.ts";
+
+const ALARM_RETRIES_MAX = 6;
+const REDELIVERIES_MAX = 3;
+
+export class AgentEvents {
+  readonly #residency: Residency;
+  readonly #addon: Addon;
+
+  constructor(residency: Residency) {
+    this.#residency = residency;
+    this.#addon = residency.host.addon;
+  }
+
+  // ---- WebSockets --------------------------------------------------------------------------------
+
+  socketMessage(slot: number, connection: number, data: string | ArrayBuffer): void {
+    const record = this.#residency.sockets.get(connection);
+    if (record === undefined || record.home === null) {
+      this.#addon.begun(slot);
+      if (record !== undefined) workerContext(deliverMessage, record.socket, data);
+      this.#residency.sockets.flush();
+      this.#addon.done(slot);
+      return;
+    }
+    const resident = this.#resident(record);
+    resident.events++;
+    const { agent } = resident;
+    if (agent.open) this.#message(agent, record, slot, data);
+    else agent.deliver(this.#waiting(resident, slot, record, (life) => this.#message(life, record, slot, data)));
+  }
+
+  socketClosed(slot: number, connection: number, code: number, reason: string, clean: boolean): void {
+    const record = this.#residency.sockets.get(connection);
+    if (record === undefined || record.home === null) {
+      this.#addon.begun(slot);
+      if (record !== undefined) {
+        this.#residency.sockets.forget(record);
+        workerContext(() => record.closed(code, reason, clean));
+      }
+      this.#residency.sockets.flush();
+      this.#addon.done(slot);
+      return;
+    }
+    const resident = this.#resident(record);
+    resident.events++;
+    resident.agent.deliver(this.#waiting(resident, slot, record,
+                                         (life) => this.#closed(life, record, slot, code, reason, clean)));
+  }
+
+  #resident(record: SocketRecord): Resident {
+    const { namespace, id } = record.home!;
+    return this.#residency.find(namespace, id)!;
+  }
+
+  #message(agent: Agent, record: SocketRecord, slot: number, data: string | ArrayBuffer): void {
+    this.#addon.begun(slot);
+    let result: unknown;
+    try {
+      result = agent.context(callMessage, agent, record, data);
+    } catch (error) {
+      this.#threw(agent, record, error, "webSocketMessage");
+    }
+    this.#ended(agent, record, slot, result, "webSocketMessage");
+  }
+
+  #closed(agent: Agent, record: SocketRecord, slot: number, code: number, reason: string, clean: boolean): void {
+    this.#addon.begun(slot);
+    const { home } = record;
+    let result: unknown;
+    try {
+      result = agent.context(callClose, agent, record, code, reason, clean);
+    } catch (error) {
+      this.#threw(agent, null, error, "webSocketClose");
+    }
+    this.#residency.sockets.forget(record);
+    const forget = (): void => {
+      home!.remove(record);
+      record.release?.();
+      record.release = null;
+    };
+    if (isThenable(result)) result.then(forget, forget);
+    else forget();
+    this.#ended(agent, null, slot, result, "webSocketClose");
+  }
+
+  #ended(agent: Agent, record: SocketRecord | null, slot: number, result: unknown, what: string): void {
+    agent.begin();
+    this.#residency.sockets.flush();
+    if (isThenable(result)) {
+      result.then(
+        () => this.#settled(agent, slot),
+        (error) => {
+          this.#threw(agent, record, error, what);
+          this.#settled(agent, slot);
+        });
+      return;
+    }
+    this.#settled(agent, slot);
+  }
+
+  #settled(agent: Agent, slot: number): void {
+    agent.end();
+    this.#residency.sockets.flush();
+    this.#addon.done(slot);
+  }
+
+  #threw(agent: Agent, record: SocketRecord | null, error: unknown, what: string): void {
+    if (isExpectedReset(error) || (agent.broken && error === agent.reason)) return;
+    this.#residency.host.report(error, { agent, code: "R407", what, connection: record?.connection });
+    if (record === null || agent.broken) return;
+    record.send(this.#residency.host.errorFrame(error));
+  }
+
+  /** An event that waits at the input gate; handed to the next life if this one is aborted first. */
+  #waiting(resident: Resident, slot: number, record: SocketRecord | null, begin: (agent: Agent) => void): AgentEvent {
+    let redeliveries = 0;
+    const event: AgentEvent = {
+      begin,
+      fail: (reason) => {
+        if (isExpectedReset(reason) && redeliveries++ < REDELIVERIES_MAX) {
+          resident.agent.deliver(event);
+          return;
+        }
+        this.#addon.begun(slot);
+        record?.send(this.#residency.host.errorFrame(reason));
+        this.#residency.sockets.flush();
+        this.#addon.done(slot);
+      },
+    };
+    return event;
+  }
+
+  // ---- alarms ------------------------------------------------------------------------------------
+
+  alarm(slot: number, namespace: number, id: string, name: string, scheduledMs: number, retries: number): void {
+    const resident = this.#residency.open({ namespace, id, name });
+    resident.events++;
+    let redeliveries = 0;
+    const event: AgentEvent = {
+      begin: (agent) => this.#alarm(agent, slot, scheduledMs, retries),
+      fail: (reason) => {
+        if (isExpectedReset(reason) && redeliveries++ < REDELIVERIES_MAX) {
+          resident.agent.deliver(event);
+          return;
+        }
+        this.#addon.begun(slot);
+        this.#addon.alarmDone(null, namespace, id, 1, scheduledMs);
+        this.#addon.done(slot);
+      },
+    };
+    resident.agent.deliver(event);
+  }
+
+  // The alarm stays stored while its handler runs, hidden from it: a host that dies has lost nothing.
+  // It is removed with what the handler wrote last, unless the handler has set another.
+  #alarm(agent: Agent, slot: number, scheduledMs: number, retries: number): void {
+    this.#addon.begun(slot);
+    const { namespace, id } = agent.address;
+    const stored = agent.database.getAlarm();
+    if (stored === null || stored > scheduledMs) {
+      this.#addon.alarmDone(agent.gate, namespace, id, 0, scheduledMs);
+      this.#addon.done(slot);
+      return;
+    }
+    agent.runningAlarm = stored;
+    agent.begin();
+    const finish = (error: unknown, failed: boolean): void => {
+      agent.end();
+      this.#residency.sockets.flush();
+      this.#finishAlarm(agent, stored, scheduledMs, retries, failed, error);
+      this.#addon.done(slot);
+    };
+    const info: AlarmInfo = { retryCount: retries, isRetry: retries > 0, scheduledTime: scheduledMs };
+    let result: unknown;
+    try {
+      result = agent.context(callAlarm, agent, info);
+    } catch (error) {
+      finish(error, true);
+      return;
+    }
+    if (isThenable(result)) result.then(() => finish(null, false), (error) => finish(error, true));
+    else finish(null, false);
+  }
+
+  #finishAlarm(agent: Agent, stored: number, scheduledMs: number, retries: number, failed: boolean, error: unknown): void {
+    const { namespace, id } = agent.address;
+    const { host } = this.#residency;
+    if (failed && !isExpectedReset(error)) host.report(error, { agent, code: "R407", what: "alarm" });
+    const over = !failed || retries >= ALARM_RETRIES_MAX || agent.alarmRefused;
+    agent.runningAlarm = null;
+    // A life that was reset has no database any more: the next one forgets the alarm.
+    const life = agent.broken ? this.#residency.open(agent.address).agent : agent;
+    if (over && (!agent.broken || failed) && life.database.getAlarm() === stored) life.database.setAlarm(null);
+    const outcome = agent.broken && !agent.alarmRefused ? 1 : !failed ? 0 : over ? 2 : 1;
+    this.#addon.alarmDone(life.gate, namespace, id, outcome, scheduledMs);
+  }
+}
+
+function callMessage(agent: Agent, record: SocketRecord, data: string | ArrayBuffer): unknown {
+  if (!record.hibernatable) {
+    deliverMessage(record.socket, data);
+    return undefined;
+  }
+  return agent.object!.webSocketMessage?.(record.socket, data);
+}
+
+function callClose(agent: Agent, record: SocketRecord, code: number, reason: string, clean: boolean): unknown {
+  record.closed(code, reason, clean);
+  if (!record.hibernatable) return undefined;
+  return agent.object!.webSocketClose?.(record.socket, code, reason, clean);
+}
+
+function callAlarm(agent: Agent, info: AlarmInfo): unknown {
+  if (typeof agent.object!.alarm !== "function") {
+    throw new Error("Your Durable Object class must have an alarm() handler in order to call setAlarm()");
+  }
+  return agent.object!.alarm(info);
+}

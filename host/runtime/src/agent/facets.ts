@@ -1,0 +1,151 @@
+// ctx.facets: objects that live inside an agent, each with a class, a database and facets of its own,
+// resident exactly as long as the agent is. A facet's file is beside its parent's:
+// `<parent>.facets/<digest of the name>.sqlite`.
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
+import type { AgentClass } from "./host.ts";
+import { Agent, type AgentEvent, type AgentKeeper } from "./instance.ts";
+import { classOfExport } from "../worker/exports.ts";
+import { DurableObjectId } from "./ids.ts";
+import { makeAgentStub } from "./stub.ts";
+import type { AgentAddress, AgentOperation } from "./types.ts";
+
+const NAME_CHARACTERS_MAX = 1024;
+
+export interface FacetStartup {
+  class: unknown;
+  id?: DurableObjectId | string;
+  props?: unknown;
+}
+
+class Facet implements AgentKeeper {
+  readonly parent: Agent;
+  readonly path: string;
+  readonly sockets = null;
+  readonly name: string;
+  readonly start: () => FacetStartup | Promise<FacetStartup>;
+  readonly owner: Facets;
+  address: AgentAddress;
+  agent: Agent | null = null;
+  #class: AgentClass | null = null;
+  #starting: Promise<Agent> | null = null;
+
+  constructor(owner: Facets, parent: Agent, name: string, path: string,
+              start: () => FacetStartup | Promise<FacetStartup>) {
+    this.owner = owner;
+    this.parent = parent;
+    this.name = name;
+    this.path = path;
+    this.start = start;
+    this.address = parent.address;
+  }
+
+  agentClass(): AgentClass {
+    return this.#class!;
+  }
+
+  ended(_agent: Agent, reason: unknown, waiting: AgentEvent[]): void {
+    this.owner.forget(this);
+    for (const event of waiting) event.fail(reason);
+  }
+
+  async call(operation: AgentOperation): Promise<unknown> {
+    const release = this.parent.hold();
+    try {
+      const agent = this.agent ?? (await (this.#starting ??= this.#begin()));
+      return await agent.call(operation);
+    } finally {
+      release();
+    }
+  }
+
+  async #begin(): Promise<Agent> {
+    try {
+      const startup = await this.start();
+      const found = classOfExport(startup.class);
+      if (found === undefined) {
+        throw new TypeError("The class given to ctx.facets.get() is not a Durable Object class: take it from ctx.exports.");
+      }
+      this.#class = found;
+      const { namespace, id, name } = this.parent.address;
+      if (startup.id instanceof DurableObjectId) {
+        this.address = { namespace, id: startup.id.toString(), name: startup.id.name ?? "" };
+      } else {
+        this.address = { namespace, id: startup.id ?? id, name: startup.id === undefined ? name : "" };
+      }
+      if (this.parent.broken) throw this.parent.reason;
+      return (this.agent = new Agent(this.parent.host, this, true));
+    } catch (error) {
+      this.#starting = null;
+      throw error;
+    }
+  }
+}
+
+export class Facets {
+  readonly #parent: Agent;
+  readonly #folder: string;
+  readonly #running = new Map<string, Facet>();
+
+  constructor(parent: Agent) {
+    this.#parent = parent;
+    this.#folder = parent.keeper.path.replace(/\.sqlite$/, ".facets");
+  }
+
+  /** A stub of the facet, which starts at its first use. */
+  get(name: string, start: () => FacetStartup | Promise<FacetStartup>): object {
+    const key = this.#check(name);
+    let facet = this.#running.get(key);
+    if (facet === undefined) {
+      facet = new Facet(this, this.#parent, key, this.#path(key), start);
+      this.#running.set(key, facet);
+    }
+    const running = facet;
+    return makeAgentStub(this.#parent.host, { call: (operation) => running.call(operation) });
+  }
+
+  abort(name: string, reason?: unknown): void {
+    const facet = this.#running.get(this.#check(name));
+    if (facet === undefined) return;
+    this.#running.delete(facet.name);
+    facet.agent?.reset(reason);
+  }
+
+  delete(name: string): void {
+    const key = this.#check(name);
+    this.abort(key, new Error("The facet was deleted."));
+    const path = this.#path(key);
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
+    rmSync(path.replace(/\.sqlite$/, ".facets"), { force: true, recursive: true });
+  }
+
+  get busy(): boolean {
+    for (const facet of this.#running.values()) if (facet.agent?.busy) return true;
+    return false;
+  }
+
+  reset(reason: unknown): void {
+    for (const facet of [...this.#running.values()]) facet.agent?.reset(reason);
+    this.#running.clear();
+  }
+
+  evict(): void {
+    for (const facet of this.#running.values()) facet.agent?.evict();
+    this.#running.clear();
+  }
+
+  forget(facet: Facet): void {
+    if (this.#running.get(facet.name) === facet) this.#running.delete(facet.name);
+  }
+
+  #check(name: string): string {
+    const text = String(name);
+    if (text === "") throw new TypeError("Facet name cannot be empty");
+    if (text.length > NAME_CHARACTERS_MAX) throw new TypeError("Facet name too long");
+    return text;
+  }
+
+  #path(name: string): string {
+    return `${this.#folder}/${createHash("sha256").update(name).digest("hex")}.sqlite`;
+  }
+}

@@ -1,0 +1,36 @@
+// An agent's fetch event: the handler's answer is checked and remembered as the agent's, so that a
+// streamed body keeps it resident and each chunk waits at its output gate.
+import { markRemote, NO_RESPONSE } from "./errors.ts";
+import { type Agent, isThenable } from "./instance.ts";
+import { isResponse, type Response } from "../web/response.ts";
+
+const owner = Symbol("agent");
+
+export function callFetch(agent: Agent, request: unknown): unknown {
+  const object = agent.object!;
+  if (typeof object.fetch !== "function") {
+    throw new Error("Handler does not export a fetch() function.");
+  }
+  let answer: unknown;
+  try {
+    answer = object.fetch(request);
+  } catch (error) {
+    throw markRemote(error);
+  }
+  if (!isThenable(answer)) return own(agent, answer);
+  return answer.then((value) => own(agent, value), (error) => {
+    throw markRemote(error);
+  });
+}
+
+function own(agent: Agent, answer: unknown): unknown {
+  if (!isResponse(answer)) throw new TypeError(NO_RESPONSE);
+  (answer as { [owner]?: Agent })[owner] = agent;
+  return answer;
+}
+
+/** The agent that made a response on this host, if it still lives. */
+export function responseOwner(response: Response): Agent | null {
+  const agent = (response as { [owner]?: Agent })[owner];
+  return agent === undefined || agent.broken ? null : agent;
+}

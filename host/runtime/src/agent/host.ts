@@ -1,0 +1,46 @@
+// What every part of the agents' room shares: the worker that is loaded, and the addon. One a
+// process; built by main.ts and passed in.
+import type { Addon } from "../addon.ts";
+import type { Agent } from "./instance.ts";
+import type { NamespaceInfo } from "./types.ts";
+
+/** A user's object: handlers may be methods or own properties, so they are read at each call. */
+export interface UserObject {
+  fetch?: (request: unknown) => unknown;
+  alarm?: (info: AlarmInfo) => unknown;
+  webSocketMessage?: (socket: unknown, data: string | ArrayBuffer) => unknown;
+  webSocketClose?: (socket: unknown, code: number, reason: string, wasClean: boolean) => unknown;
+  webSocketError?: (socket: unknown, error: unknown) => unknown;
+}
+export type AgentClass = new (state: unknown, env: unknown) => UserObject;
+
+export interface AlarmInfo {
+  readonly retryCount: number;
+  readonly isRetry: boolean;
+  readonly scheduledTime: number;
+}
+
+/** What is told of an error besides its message and stack. */
+export interface ReportDetails {
+  agent?: Agent | null;
+  code?: string;
+  connection?: number;
+  request?: number;
+  level?: 0 | 1 | 2 | 3;
+  what?: string;
+}
+
+export interface AgentHost {
+  readonly addon: Addon;
+  readonly stateDirectory: string;
+  readonly durability: "fsync" | "os";
+  readonly mode: "dev" | "serve";
+  readonly idleTimeoutMs: number;
+  readonly namespaces: readonly NamespaceInfo[];
+  /** The exported class of a namespace; undefined: the bundle does not export it. */
+  classOf(namespace: NamespaceInfo): AgentClass | undefined;
+  readonly env: object;
+  readonly exports: object;
+  /** To the core's log. Never throws. */
+  report(error: unknown, details?: ReportDetails): void;
+}

@@ -1,0 +1,315 @@
+// One life of an agent: the user's object, its database and its gates, from construction to eviction
+// or reset. The input gate is `open`: while it is shut (construction, blockConcurrencyWhile, an
+// asynchronous transaction) events wait in order. Events begin one at a time, with microtasks drained
+// between, and run interleaved at their awaits. Nothing of a life runs once it is broken.
+import type { Database } from "../addon.ts";
+import { BLOCKED_TOO_LONG, expectReset, resetError } from "./errors.ts";
+import type { AgentClass, AgentHost, UserObject } from "./host.ts";
+import { callFetch } from "./fetch_event.ts";
+import type { Facets } from "./facets.ts";
+import { type Context, contextOf } from "./scope.ts";
+import type { AgentSockets } from "./sockets.ts";
+import { DurableObjectState } from "./state.ts";
+import type { StorageOwner } from "./storage.ts";
+import type { AgentAddress, AgentInstance, AgentOperation } from "./types.ts";
+
+const BLOCK_TIMEOUT_MS = 30_000;
+
+/** An event that may have to wait. Exactly one of its functions is called, once. */
+export interface AgentEvent {
+  begin(agent: Agent): void;
+  /** The life ended before the event began. */
+  fail(reason: unknown): void;
+}
+
+/** Who keeps the agent: the table of residents, or the parent of a facet. */
+export interface AgentKeeper {
+  readonly address: AgentAddress;
+  readonly path: string;
+  readonly parent: Agent | null;
+  readonly sockets: AgentSockets | null;
+  agentClass(): AgentClass;
+  /** The agent was reset; events it had not begun are handed back, in order. */
+  ended(agent: Agent, reason: unknown, waiting: AgentEvent[]): void;
+}
+
+// Announced: the core has been told of it and has not answered yet.
+const Phase = { Announced: 0, Idle: 1, Constructing: 2, Ready: 3, Broken: 4 } as const;
+type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** Counts the sweeps, so that an event can note its time without asking for it. */
+export const clock = { sweep: 0 };
+
+export class Agent implements AgentInstance, StorageOwner {
+  readonly host: AgentHost;
+  readonly keeper: AgentKeeper;
+  object: UserObject | null = null;
+  runningAlarm: number | null = null;
+  /** The sweep at which something last happened here. */
+  lastSweep = clock.sweep;
+  /** Whatever keeps the agent resident: running events, waitUntil, timers, streams, live sockets. */
+  holds = 0;
+  /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
+  alarmRefused = false;
+  facets: Facets | null = null;
+  #phase: Phase;
+  #shut = 0;
+  #waiting: AgentEvent[] | null = null;
+  #pumping = false;
+  #database: Database | null = null;
+  #state: DurableObjectState | null = null;
+  #pending: Set<(reason: unknown) => void> | null = null;
+  #reason: unknown = null;
+  #context: Context | null = null;
+
+  constructor(host: AgentHost, keeper: AgentKeeper, announced: boolean) {
+    this.host = host;
+    this.keeper = keeper;
+    this.#phase = announced ? Phase.Idle : Phase.Announced;
+  }
+
+  get address(): AgentAddress { return this.keeper.address; }
+  get broken(): boolean { return this.#phase === Phase.Broken; }
+  get isFacet(): boolean { return this.keeper.parent !== null; }
+  get reason(): unknown { return this.#reason; }
+  /** An event may begin right now. */
+  get open(): boolean { return this.#phase === Phase.Ready && this.#shut === 0 && this.#waiting === null; }
+  /** What gates what is sent: null as long as the agent has not touched its storage. */
+  get gate(): Database | null { return this.#database; }
+
+  get state(): DurableObjectState {
+    return (this.#state ??= new DurableObjectState(this));
+  }
+
+  get database(): Database {
+    const { addon, durability } = this.host;
+    const { namespace, id, name } = this.address;
+    return (this.#database ??= addon.openDatabase(namespace, id, this.keeper.path, { name, durability }));
+  }
+
+  /** Calls a function in this agent's own asynchronous context. */
+  get context(): Context {
+    return (this.#context ??= contextOf(this));
+  }
+
+  get hasAlarmHandler(): boolean {
+    if (this.object !== null) return typeof this.object.alarm === "function";
+    return true; // in its constructor: own properties may come after
+  }
+
+  get busy(): boolean {
+    return this.holds > 0 || this.#waiting !== null || this.#shut > 0 ||
+           (this.#phase !== Phase.Ready && this.#phase !== Phase.Idle) || (this.facets?.busy ?? false);
+  }
+
+  // ---- events ----------------------------------------------------------------------------------
+
+  /** All its sockets are known: it may be constructed. */
+  announced(): void {
+    if (this.#phase !== Phase.Announced) return;
+    this.#phase = Phase.Idle;
+    if (this.#waiting !== null) this.#construct();
+  }
+
+  deliver(event: AgentEvent): void {
+    if (this.open) {
+      event.begin(this);
+      return;
+    }
+    if (this.#phase === Phase.Broken) {
+      event.fail(this.#reason);
+      return;
+    }
+    (this.#waiting ??= []).push(event);
+    if (this.#phase === Phase.Idle) this.#construct();
+  }
+
+  /** Runs `operation`; settles when it has, and what it wrote is durable. */
+  call(operation: AgentOperation): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.deliver({
+        begin: (agent) => agent.run(
+          operation.kind === "fetch" ? () => callFetch(agent, operation.request)
+                                     : () => operation.invoke(agent.object!, agent),
+          resolve, reject),
+        fail: reject,
+      });
+    });
+  }
+
+  enter<T>(work: () => T | Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.deliver({ begin: (agent) => agent.run(work, resolve as (value: unknown) => void, reject), fail: reject });
+    });
+  }
+
+  /** The body of an event whose caller waits: its answer is held at the output gate. */
+  run(work: () => unknown, resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
+    const pending = (this.#pending ??= new Set());
+    pending.add(reject);
+    this.begin();
+    const settle = (deliver: () => void): void => {
+      if (!pending.delete(reject)) return; // the agent was reset: the caller knows
+      this.end();
+      this.afterDurable((error) => (error ? reject(error) : deliver()));
+    };
+    let result: unknown;
+    try {
+      result = this.context(work);
+    } catch (error) {
+      this.keeper.sockets?.flush();
+      settle(() => reject(error));
+      return;
+    }
+    this.keeper.sockets?.flush();
+    if (isThenable(result)) result.then((value) => settle(() => resolve(value)), (error) => settle(() => reject(error)));
+    else settle(() => resolve(result));
+  }
+
+  /** Notes that an event runs, and that it has ended. */
+  begin(): void {
+    this.lastSweep = clock.sweep;
+    this.holds++;
+  }
+
+  end(): void {
+    this.lastSweep = clock.sweep;
+    this.holds--;
+  }
+
+  hold(): () => void {
+    let held = true;
+    this.begin();
+    return () => {
+      if (held) this.end();
+      held = false;
+    };
+  }
+
+  // ---- gates -----------------------------------------------------------------------------------
+
+  closeGate(): void {
+    this.#shut++;
+  }
+
+  openGate(): void {
+    this.#shut--;
+    this.#schedulePump();
+  }
+
+  blockConcurrencyWhile<T>(callback: () => T | Promise<T>): Promise<T> {
+    if (this.broken) return Promise.reject(this.#reason);
+    this.closeGate();
+    const timer = setTimeout(() => this.reset(new Error(BLOCKED_TOO_LONG)), BLOCK_TIMEOUT_MS);
+    timer.unref();
+    const finished = (async () => {
+      try {
+        return await callback();
+      } catch (error) {
+        this.reset(error);
+        throw error;
+      } finally {
+        clearTimeout(timer);
+        this.openGate();
+      }
+    })();
+    // Whoever does not wait for it has already been told: the agent was reset with that reason.
+    finished.catch(() => {});
+    return finished;
+  }
+
+  whenDurable(): Promise<void> {
+    if (this.#database === null || this.#database.durable) return Promise.resolve();
+    return new Promise((resolve, reject) => this.afterDurable((error) => (error ? reject(error) : resolve())));
+  }
+
+  /** Calls back when what was written so far is durable: at once if it is. */
+  afterDurable(callback: (error: unknown) => void): void {
+    if (this.#database === null || this.broken) callback(this.broken ? this.#reason : null);
+    else if (this.#database.durable) callback(null);
+    else this.#database.whenDurable((error) => callback(error === null ? null : (this.#reason ?? error)));
+  }
+
+  // ---- beginning and end -----------------------------------------------------------------------
+
+  #construct(): void {
+    this.#phase = Phase.Constructing;
+    this.#shut++;
+    try {
+      const Class = this.keeper.agentClass();
+      this.object = this.context(() => new Class(this.state, this.host.env));
+    } catch (error) {
+      this.reset(error);
+      return;
+    }
+    this.keeper.sockets?.flush();
+    if (this.broken) return;
+    this.#phase = Phase.Ready;
+    this.#shut--;
+    this.#pump();
+  }
+
+  #schedulePump(): void {
+    if (this.#pumping || this.#shut > 0 || this.#waiting === null) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  // One waiting event; the next after this one's microtasks.
+  #pump(): void {
+    if (this.#phase !== Phase.Ready || this.#shut > 0 || this.#waiting === null) return;
+    const event = this.#waiting.shift()!;
+    if (this.#waiting.length === 0) this.#waiting = null;
+    event.begin(this);
+    if (!this.broken) this.#schedulePump();
+  }
+
+  /**
+   * Ends this life: what it wrote and had not committed is dropped, its callers get `reason`, and the
+   * next event finds a new one.
+   */
+  reset(reason: unknown): void {
+    if (this.broken) return;
+    const error = resetError(reason);
+    const waiting = this.#waiting ?? [];
+    this.#reason = error;
+    this.#waiting = null;
+    this.#phase = Phase.Broken;
+    this.facets?.reset(error);
+    this.#database?.abandon();
+    this.#database?.close();
+    const pending = this.#pending;
+    this.#pending = null;
+    this.keeper.ended(this, error, waiting);
+    if (pending !== null) {
+      const rejects = [...pending];
+      pending.clear();
+      for (const reject of rejects) reject(error);
+    }
+  }
+
+  /** ctx.abort(): ends this life and, by throwing, the code that runs. */
+  abort(reason: unknown, retryAlarm: boolean): never {
+    const error = resetError(reason);
+    expectReset(error);
+    this.alarmRefused = !retryAlarm;
+    this.reset(error);
+    throw error;
+  }
+
+  /** Idle for long enough: nothing runs, so nobody is told. */
+  evict(): void {
+    this.#phase = Phase.Broken;
+    this.#reason = new Error("Durable Object was evicted after being idle.");
+    this.facets?.evict();
+    this.#database?.close();
+    this.object = null;
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,83 @@
+// DurableObjectNamespace: ids, and stubs from ids. Ids are made by the addon exactly as workerd makes
+// them from the namespace's unique key, so that state can be brought along and taken away.
+import type { Addon } from "../addon.ts";
+import { checkHex, DurableObjectId } from "./ids.ts";
+import type { AgentAddress, NamespaceInfo } from "./types.ts";
+
+const NAME_BYTES_MAX = 1024;
+
+export type StubMaker = (address: AgentAddress, id: DurableObjectId) => object;
+
+export interface NewUniqueIdOptions { jurisdiction?: string }
+/** `locationHint` is accepted and has no meaning on one machine. */
+export interface GetOptions { locationHint?: string }
+
+export class DurableObjectNamespace {
+  readonly #addon: Addon;
+  readonly #info: NamespaceInfo;
+  readonly #makeStub: StubMaker;
+  readonly #jurisdiction: string | undefined;
+
+  constructor(addon: Addon, info: NamespaceInfo, makeStub: StubMaker, jurisdiction?: string) {
+    this.#addon = addon;
+    this.#info = info;
+    this.#makeStub = makeStub;
+    this.#jurisdiction = jurisdiction;
+  }
+
+  static infoOf(namespace: DurableObjectNamespace): NamespaceInfo {
+    return namespace.#info;
+  }
+
+  newUniqueId(options?: NewUniqueIdOptions): DurableObjectId {
+    return new DurableObjectId(this.#addon.newUniqueId(this.#info.uniqueKey), undefined,
+                               options?.jurisdiction ?? this.#jurisdiction);
+  }
+
+  idFromName(name: string): DurableObjectId {
+    if (name === undefined) {
+      throw new TypeError("Failed to execute 'idFromName' on 'DurableObjectNamespace': parameter 1 is not of type 'string'.");
+    }
+    const text = String(name);
+    if (text.length * 3 > NAME_BYTES_MAX && Buffer.byteLength(text) > NAME_BYTES_MAX) {
+      throw new TypeError(`A Durable Object's name cannot be longer than ${NAME_BYTES_MAX} bytes (R404). This one has ${Buffer.byteLength(text)}.`);
+    }
+    return new DurableObjectId(this.#addon.idFromName(this.#info.uniqueKey, text), text, this.#jurisdiction);
+  }
+
+  idFromString(id: string): DurableObjectId {
+    const hex = checkHex(String(id));
+    this.#checkOwn(hex);
+    return new DurableObjectId(hex, undefined, this.#jurisdiction);
+  }
+
+  get(id: DurableObjectId, _options?: GetOptions): object {
+    if (!(id instanceof DurableObjectId)) {
+      throw new TypeError("Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'.");
+    }
+    if (this.#jurisdiction !== undefined && id.jurisdiction !== this.#jurisdiction) {
+      throw new TypeError("get called on jurisdictional subnamespace with an ID from a different jurisdiction");
+    }
+    const hex = id.toString();
+    this.#checkOwn(hex);
+    return this.#makeStub({ namespace: this.#info.index, id: hex, name: id.name ?? "" }, id);
+  }
+
+  getByName(name: string, options?: GetOptions): object {
+    return this.get(this.idFromName(name), options);
+  }
+
+  getExisting(id: DurableObjectId, options?: GetOptions): object {
+    return this.get(id, options);
+  }
+
+  jurisdiction(jurisdiction?: string): DurableObjectNamespace {
+    return new DurableObjectNamespace(this.#addon, this.#info, this.#makeStub, jurisdiction ?? undefined);
+  }
+
+  #checkOwn(hex: string): void {
+    if (!this.#addon.idBelongs(this.#info.uniqueKey, hex)) {
+      throw new TypeError("Durable Object ID is not valid for this namespace.");
+    }
+  }
+}

@@ -1,0 +1,254 @@
+// The table of agents that are resident on this host: opens them (by a call from inside, or because
+// the core announces an event), keeps one life of each, and lets the idle ones go. The core is told
+// of an agent before it is constructed, and answers with its sockets.
+import { isExpectedReset } from "./errors.ts";
+import type { AgentClass, AgentHost } from "./host.ts";
+import { Agent, type AgentEvent, type AgentKeeper, clock } from "./instance.ts";
+import { currentAgent } from "./scope.ts";
+import { AgentSockets, SocketTable } from "./sockets.ts";
+import { DurableObjectState } from "./state.ts";
+import type { AgentAddress, AgentInstance, AgentOperation, Dispatcher, NamespaceInfo } from "./types.ts";
+
+const SWEEPS_PER_TIMEOUT = 5;
+const SLEEPING = -1; // an agent's lastSweep from AgentSleep until something happens to it
+
+/** One agent's place in the table; it outlives the agent's lives. */
+export class Resident implements AgentKeeper {
+  readonly #residency: Residency;
+  readonly path: string;
+  readonly parent = null;
+  readonly sockets: AgentSockets;
+  address: AgentAddress;
+  /** Events of the core since its AgentWake. */
+  events = 0;
+  #announced: boolean;
+  #socketsExpected = 0;
+  #autoResponse: { request: string; response: string } | null = null;
+  #agent: Agent | null = null;
+
+  constructor(residency: Residency, address: AgentAddress, path: string, announced: boolean) {
+    this.#residency = residency;
+    this.address = address;
+    this.path = path;
+    this.#announced = announced;
+    this.sockets = new AgentSockets(residency.sockets, address.namespace, address.id, () => this.agent);
+  }
+
+  get agent(): Agent {
+    if (this.#agent === null) {
+      this.#agent = new Agent(this.#residency.host, this, this.#announced);
+      const auto = this.#autoResponse;
+      if (auto !== null) DurableObjectState.restoreAutoResponse(this.#agent.state, auto.request, auto.response);
+    }
+    return this.#agent;
+  }
+
+  get life(): Agent | null {
+    return this.#agent;
+  }
+
+  agentClass(): AgentClass {
+    return this.#residency.classOf(this.address.namespace);
+  }
+
+  wake(name: string, autoRequest: string | null, autoResponse: string | null, sockets: number): void {
+    this.events = 0;
+    if (this.#announced) return;
+    if (this.address.name === "" && name !== "") this.address = { ...this.address, name };
+    if (autoRequest !== null) this.#autoResponse = { request: autoRequest, response: autoResponse ?? "" };
+    if (this.#autoResponse !== null && this.#agent !== null) {
+      DurableObjectState.restoreAutoResponse(this.#agent.state, this.#autoResponse.request, this.#autoResponse.response);
+    }
+    this.#socketsExpected = sockets;
+    if (sockets === 0) this.#complete();
+  }
+
+  socketTold(): void {
+    if (!this.#announced && this.#socketsExpected > 0 && --this.#socketsExpected === 0) this.#complete();
+  }
+
+  #complete(): void {
+    this.#announced = true;
+    this.#agent?.announced();
+  }
+
+  ended(agent: Agent, reason: unknown, waiting: AgentEvent[]): void {
+    const pair = agent.state.getWebSocketAutoResponse();
+    this.#autoResponse = pair === null ? null : { request: pair.request, response: pair.response };
+    const message = reason instanceof Error ? reason.message : String(reason);
+    this.sockets.lifeEnded(message.slice(0, 60));
+    this.#agent = null;
+    if (!isExpectedReset(reason)) this.#residency.host.report(reason, { agent, what: "reset" });
+    for (const event of waiting) event.fail(reason);
+  }
+
+  dropped(): void {
+    this.sockets.dropAll();
+    this.#agent?.evict();
+    this.#agent = null;
+  }
+}
+
+export class Residency implements Dispatcher {
+  readonly host: AgentHost;
+  readonly sockets: SocketTable;
+  hostSlot = 0;
+  hostCount = 1;
+  readonly #residents: Map<string, Resident>[];
+  #sweeper: NodeJS.Timeout | null = null;
+
+  constructor(host: AgentHost) {
+    this.host = host;
+    this.sockets = new SocketTable(host.addon);
+    this.#residents = host.namespaces.map(() => new Map());
+  }
+
+  get namespaces(): readonly NamespaceInfo[] {
+    return this.host.namespaces;
+  }
+
+  get currentAgent(): AgentInstance | null {
+    return currentAgent();
+  }
+
+  start(): void {
+    const period = Math.max(50, Math.ceil(this.host.idleTimeoutMs / SWEEPS_PER_TIMEOUT));
+    this.#sweeper = setInterval(() => this.#sweep(), period);
+    this.#sweeper.unref();
+  }
+
+  ownerOf(id: string): number {
+    if (this.hostCount <= 1) return this.hostSlot;
+    let value = 0n;
+    for (let i = 7; i >= 0; i--) value = (value << 8n) | BigInt(parseInt(id.slice(2 * i, 2 * i + 2), 16));
+    return Number(value % BigInt(this.hostCount));
+  }
+
+  classOf(namespace: number): AgentClass {
+    const info = this.host.namespaces[namespace]!;
+    const found = this.host.classOf(info);
+    if (found === undefined) {
+      throw new Error(`Durable Object class "${info.className}" is not exported from the worker's main module: add \`export { ${info.className} }\` to it.`);
+    }
+    return found;
+  }
+
+  callAgent(address: AgentAddress, operation: AgentOperation): Promise<unknown> {
+    const caller = currentAgent();
+    if (caller !== null && caller.gate !== null && !caller.gate.durable) {
+      return new Promise((resolve, reject) => {
+        caller.afterDurable((error) => {
+          if (error) reject(error);
+          else this.open(address).agent.call(operation).then(resolve, reject);
+        });
+      });
+    }
+    return this.open(address).agent.call(operation);
+  }
+
+  /** The agent's place; a new one is announced to the core. */
+  open(address: AgentAddress): Resident {
+    const known = this.find(address.namespace, address.id);
+    if (known !== undefined) {
+      if (known.address.name === "" && address.name !== "" && known.life === null) known.address = address;
+      return known;
+    }
+    const resident = this.#add(address, false);
+    this.host.addon.agentOpened(address.namespace, address.id, address.name);
+    return resident;
+  }
+
+  find(namespace: number, id: string): Resident | undefined {
+    return this.#residents[namespace]?.get(id);
+  }
+
+  pathOf(namespace: number, id: string): string {
+    return `${this.host.stateDirectory}/do/${this.host.namespaces[namespace]!.uniqueKey}/${id}.sqlite`;
+  }
+
+  #add(address: AgentAddress, announced: boolean): Resident {
+    const resident = new Resident(this, address, this.pathOf(address.namespace, address.id), announced);
+    this.#residents[address.namespace]!.set(address.id, resident);
+    return resident;
+  }
+
+  // ---- what the core tells -----------------------------------------------------------------------
+
+  wake(namespace: number, id: string, name: string, autoRequest: string | null, autoResponse: string | null,
+       sockets: number): void {
+    const resident = this.find(namespace, id) ?? this.#add({ namespace, id, name }, false);
+    resident.wake(name, autoRequest, autoResponse, sockets);
+  }
+
+  socket(namespace: number, id: string, connection: number, url: string, protocol: string, tags: string,
+         attachment: Uint8Array | null, autoMs: number): void {
+    const resident = this.find(namespace, id);
+    if (resident === undefined) return;
+    resident.sockets.restore(connection, url, protocol, tags, attachment, autoMs);
+    resident.socketTold();
+  }
+
+  sleepAccepted(namespace: number, id: string): void {
+    const resident = this.find(namespace, id);
+    if (resident === undefined) return;
+    const agent = resident.life;
+    if (agent !== null && (agent.busy || agent.lastSweep !== SLEEPING)) {
+      // Something inside called it meanwhile: it stays, and the core hears so.
+      this.host.addon.agentOpened(namespace, id, resident.address.name);
+      return;
+    }
+    resident.dropped();
+    this.#residents[namespace]!.delete(id);
+  }
+
+  probeAlarm(namespace: number, id: string): void {
+    const name = this.find(namespace, id)?.address.name ?? "";
+    this.host.addon.reportAlarm(namespace, id, this.pathOf(namespace, id), name);
+  }
+
+  /** A commit of some agent could not be made durable. */
+  agentOf(gate: object): Agent | null {
+    for (const agent of this.#lives()) {
+      const found = agent.gate === gate ? agent : (agent.facets?.find(gate) ?? null);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  // ---- idleness ----------------------------------------------------------------------------------
+
+  #sweep(): void {
+    clock.sweep++;
+    for (const residents of this.#residents) {
+      for (const resident of residents.values()) this.#consider(resident);
+    }
+  }
+
+  #consider(resident: Resident): void {
+    const { agent } = resident;
+    if (agent.busy || agent.lastSweep === SLEEPING) return;
+    if (clock.sweep - agent.lastSweep < SWEEPS_PER_TIMEOUT) return;
+    agent.lastSweep = SLEEPING;
+    const { namespace, id } = resident.address;
+    this.host.addon.agentSleep(namespace, id, resident.events);
+  }
+
+  *#lives(): Iterable<Agent> {
+    for (const residents of this.#residents) {
+      for (const resident of residents.values()) if (resident.life !== null) yield resident.life;
+    }
+  }
+
+  get busy(): boolean {
+    for (const agent of this.#lives()) if (agent.holdsWork) return true;
+    return false;
+  }
+
+  /** Everything that was written is made durable, and every database closed. */
+  async close(): Promise<void> {
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    const lives = [...this.#lives()];
+    await Promise.allSettled(lives.map((agent) => agent.whenAllDurable()));
+    for (const agent of lives) agent.evict();
+  }
+}

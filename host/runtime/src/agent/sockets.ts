@@ -1,0 +1,299 @@
+// WebSockets of this host: which object stands for which of the core's connections, and whose it is.
+// A record outlives its object: the object is made when code first asks for it, is the same as long
+// as the agent's life lasts, and is made anew from the record (attachment, tags) in the next life.
+// Text sent to many in one turn crosses to the core once.
+import type { Addon, Database } from "../addon.ts";
+import {
+  attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, isAccepted, makeSocket,
+  markHibernatable, serverEnd, setAutoResponseAt, type Transport, type WebSocket,
+} from "../web/websocket.ts";
+import type { Agent } from "./instance.ts";
+import { unpack } from "./packed.ts";
+
+export const TAGS_MAX = 10;
+export const TAG_CHARACTERS_MAX = 256;
+
+export class SocketRecord implements Transport {
+  readonly #table: SocketTable;
+  /** The agent's sockets that it is one of; null: the worker's. */
+  readonly home: AgentSockets | null;
+  readonly hibernatable: boolean;
+  connection = 0;
+  tags: readonly string[] = [];
+  url: string | null = null;
+  protocol = "";
+  attachment: Uint8Array | null = null;
+  autoMs = 0;
+  /** Whoever keeps its agent resident because of it. */
+  release: (() => void) | null = null;
+  #socket: WebSocket | null;
+
+  constructor(table: SocketTable, home: AgentSockets | null, hibernatable: boolean, socket: WebSocket | null) {
+    this.#table = table;
+    this.home = home;
+    this.hibernatable = hibernatable;
+    this.#socket = socket;
+  }
+
+  get gate(): Database | null {
+    return this.home === null ? null : this.home.agent().gate;
+  }
+
+  get socket(): WebSocket {
+    if (this.#socket === null) {
+      this.#socket = makeSocket({ url: this.url, protocol: this.protocol, attachment: this.attachment, transport: this });
+      if (this.autoMs > 0) setAutoResponseAt(this.#socket, this.autoMs);
+      this.#table.remember(this.#socket, this);
+    }
+    return this.#socket;
+  }
+
+  /** The life of its agent ended: the object of that life does nothing any more. */
+  forgetSocket(): void {
+    if (this.#socket === null) return;
+    this.autoMs = autoResponseAt(this.#socket) || this.autoMs;
+    breakSocket(this.#socket);
+    this.#socket = null;
+  }
+
+  closed(code: number, reason: string, clean: boolean): void {
+    if (this.#socket !== null) deliverClose(this.#socket, code, reason, clean);
+  }
+
+  autoResponded(atMs: number): void {
+    this.autoMs = atMs;
+    if (this.#socket !== null) setAutoResponseAt(this.#socket, atMs);
+  }
+
+  send(data: string | ArrayBuffer | Uint8Array): void {
+    this.#table.send(this.gate, this.connection, data);
+  }
+
+  close(code: number, reason: string): void {
+    this.#table.flush();
+    this.#table.addon.closeSocket(this.gate, this.connection, code, reason);
+  }
+
+  attach(attachment: Uint8Array | null): void {
+    this.attachment = attachment;
+    this.#table.addon.attach(this.gate, this.connection, attachment);
+  }
+}
+
+/** The sockets that one agent has accepted. */
+export class AgentSockets {
+  readonly #table: SocketTable;
+  readonly namespace: number;
+  readonly id: string;
+  readonly agent: () => Agent;
+  readonly #records = new Set<SocketRecord>();
+
+  constructor(table: SocketTable, namespace: number, id: string, agent: () => Agent) {
+    this.#table = table;
+    this.namespace = namespace;
+    this.id = id;
+    this.agent = agent;
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** ctx.acceptWebSocket(). */
+  accept(socket: WebSocket, tags: readonly string[]): void {
+    if (isAccepted(socket)) {
+      throw new TypeError("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
+    }
+    const record = new SocketRecord(this.#table, this, true, socket);
+    record.tags = tags;
+    markHibernatable(socket);
+    // Until a client is bound to it, it lives here and nowhere else.
+    record.release = this.agent().hold();
+    this.#table.remember(socket, record);
+    this.#records.add(record);
+  }
+
+  get(tag?: string): WebSocket[] {
+    const found: WebSocket[] = [];
+    for (const record of this.#records) {
+      if (record.hibernatable && (tag === undefined || record.tags.includes(tag))) found.push(record.socket);
+    }
+    return found;
+  }
+
+  tagsOf(socket: WebSocket): string[] {
+    const record = this.#table.recordOf(socket);
+    if (record === undefined || !record.hibernatable || record.home !== this) {
+      throw new Error("you must call 'acceptWebSocket()' before attempting to access the tags of a WebSocket.");
+    }
+    return [...record.tags];
+  }
+
+  /** The core tells of a socket that was accepted in an earlier life. */
+  restore(connection: number, url: string, protocol: string, tags: string, attachment: Uint8Array | null,
+          autoMs: number): void {
+    if (this.#table.has(connection)) return;
+    const record = new SocketRecord(this.#table, this, true, null);
+    record.connection = connection;
+    record.url = url || null;
+    record.protocol = protocol;
+    record.tags = unpack(tags);
+    record.attachment = attachment;
+    record.autoMs = autoMs;
+    this.add(record);
+  }
+
+  add(record: SocketRecord): void {
+    this.#records.add(record);
+    this.#table.register(record);
+  }
+
+  remove(record: SocketRecord): void {
+    this.#records.delete(record);
+  }
+
+  /** The agent was reset: hibernatable sockets stay for the next life, the others cannot. */
+  lifeEnded(reason: string): void {
+    this.flush();
+    for (const record of [...this.#records]) {
+      record.forgetSocket();
+      record.release = null;
+      if (record.hibernatable && record.connection !== 0) continue;
+      this.#records.delete(record);
+      if (record.connection === 0) continue;
+      this.#table.forget(record);
+      this.#table.addon.closeSocket(null, record.connection, 1011, reason);
+    }
+  }
+
+  /** The agent sleeps: the core tells of its sockets again when it wakes. */
+  dropAll(): void {
+    for (const record of this.#records) {
+      record.forgetSocket();
+      this.#table.forget(record);
+    }
+    this.#records.clear();
+  }
+
+  flush(): void {
+    this.#table.flush();
+  }
+}
+
+export class SocketTable {
+  readonly addon: Addon;
+  readonly #byConnection = new Map<number, SocketRecord>();
+  readonly #bySocket = new WeakMap<WebSocket, SocketRecord>();
+  /** Whose a socket is that an agent returned in a response. */
+  readonly #owners = new WeakMap<WebSocket, Agent>();
+  #data: string | null = null;
+  #gate: Database | null = null;
+  #connections: number[] = [];
+  #scheduled = false;
+
+  constructor(addon: Addon) {
+    this.addon = addon;
+  }
+
+  get(connection: number): SocketRecord | undefined {
+    return this.#byConnection.get(connection);
+  }
+
+  has(connection: number): boolean {
+    return this.#byConnection.has(connection);
+  }
+
+  recordOf(socket: WebSocket): SocketRecord | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  remember(socket: WebSocket, record: SocketRecord): void {
+    this.#bySocket.set(socket, record);
+  }
+
+  register(record: SocketRecord): void {
+    this.#byConnection.set(record.connection, record);
+  }
+
+  forget(record: SocketRecord): void {
+    if (record.connection !== 0) this.#byConnection.delete(record.connection);
+  }
+
+  /** `clientEnd` left an agent in a response: whoever binds it later knows whose it is. */
+  own(clientEnd: WebSocket, agent: Agent): void {
+    this.#owners.set(clientEnd, agent);
+  }
+
+  /**
+   * Gives the core the other end of `clientEnd` under a connection id of ours, with all that was sent
+   * on it so far. Returns the id, and the gate that whatever follows must wait at.
+   */
+  bind(clientEnd: WebSocket): { connection: number; gate: Database | null } {
+    const agent = this.#owners.get(clientEnd) ?? null;
+    const end = serverEnd(clientEnd);
+    let record = this.#bySocket.get(end);
+    if (record === undefined) {
+      const home = agent !== null && !agent.broken ? agent.keeper.sockets : null;
+      record = new SocketRecord(this, home, false, end);
+      if (home !== null) record.release = home.agent().hold();
+      this.remember(end, record);
+    } else {
+      record.release?.();
+      record.release = null;
+    }
+    const { home } = record;
+    record.connection = this.addon.newConnection();
+    record.attachment = attachmentBytes(end);
+    if (home !== null) home.add(record);
+    else this.register(record);
+    const { gate } = record;
+    const tags = record.tags.map((tag) => tag + "\0").join("");
+    const flags = (record.hibernatable ? 1 : 0) | (home === null ? 2 : 0);
+    this.addon.socketOpen(gate, record.connection, home?.namespace ?? 0, home?.id ?? null, flags, tags, record.attachment);
+    attachTransport(end, record);
+    this.flush();
+    return { connection: record.connection, gate };
+  }
+
+  /** Text is kept for a moment: the same to the next socket goes with it. */
+  send(gate: Database | null, connection: number, data: string | ArrayBuffer | Uint8Array): void {
+    if (typeof data !== "string") {
+      this.flush();
+      this.addon.send(gate, connection, data);
+      return;
+    }
+    if (this.#data === data && this.#gate === gate) {
+      this.#connections.push(connection);
+      return;
+    }
+    this.flush();
+    this.#data = data;
+    this.#gate = gate;
+    this.#connections.push(connection);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(this.#flushLater);
+    }
+  }
+
+  readonly #flushLater = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
+
+  flush(): void {
+    const data = this.#data;
+    if (data === null) return;
+    const gate = this.#gate;
+    const connections = this.#connections;
+    this.#data = null;
+    this.#gate = null;
+    if (connections.length === 1) {
+      const connection = connections.pop()!;
+      this.addon.send(gate, connection, data);
+      return;
+    }
+    this.#connections = [];
+    this.addon.sendMany(gate, connections, data);
+  }
+}

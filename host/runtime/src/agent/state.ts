@@ -1,0 +1,136 @@
+// DurableObjectState: the `ctx` of an agent's constructor.
+import type { WebSocket } from "../web/websocket.ts";
+import { WebSocketRequestResponsePair } from "../web/websocket.ts";
+import { autoResponseAt } from "../web/websocket.ts";
+import { Facets } from "./facets.ts";
+import { DurableObjectId } from "./ids.ts";
+import type { Agent } from "./instance.ts";
+import { type AgentSockets, TAG_CHARACTERS_MAX, TAGS_MAX } from "./sockets.ts";
+import { DurableObjectStorage } from "./storage.ts";
+
+const AUTO_RESPONSE_CHARACTERS_MAX = 2048;
+const EVENT_TIMEOUT_MS_MAX = 604_800_000; // seven days, the platform's bound
+
+export class DurableObjectState {
+  readonly #agent: Agent;
+  #id: DurableObjectId | null = null;
+  #storage: DurableObjectStorage | null = null;
+  #autoResponse: WebSocketRequestResponsePair | null = null;
+  #eventTimeoutMs: number | null = null;
+  readonly props: unknown = {};
+  /** Containers are not run by hearth. */
+  readonly container = undefined;
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  get id(): DurableObjectId {
+    const { id, name } = this.#agent.address;
+    return (this.#id ??= new DurableObjectId(id, name === "" ? undefined : name));
+  }
+
+  get storage(): DurableObjectStorage {
+    return (this.#storage ??= new DurableObjectStorage(this.#agent));
+  }
+
+  get exports(): object {
+    return this.#agent.host.exports;
+  }
+
+  get facets(): Facets {
+    return (this.#agent.facets ??= new Facets(this.#agent));
+  }
+
+  waitUntil(promise: unknown): void {
+    const agent = this.#agent;
+    const release = agent.hold();
+    Promise.resolve(promise).then(release, (error) => {
+      release();
+      agent.host.report(error, { agent, what: "waitUntil" });
+    });
+  }
+
+  passThroughOnException(): void {}
+
+  blockConcurrencyWhile<T>(callback: () => T | Promise<T>): Promise<T> {
+    return this.#agent.blockConcurrencyWhile(callback);
+  }
+
+  abort(reason?: unknown, options?: { retryAlarm?: boolean }): never {
+    return this.#agent.abort(reason, options?.retryAlarm ?? true);
+  }
+
+  // ---- hibernatable WebSockets -------------------------------------------------------------------
+
+  acceptWebSocket(socket: WebSocket, tags?: readonly string[]): void {
+    const given = tags === undefined ? [] : [...tags];
+    if (given.length > TAGS_MAX) {
+      throw new Error(`a Hibernatable WebSocket cannot have more than ${TAGS_MAX} tags`);
+    }
+    const unique = new Set<string>();
+    for (const tag of given.map(String)) {
+      if (tag.length > TAG_CHARACTERS_MAX) {
+        throw new Error(`"${tag}" is longer than the max tag length (${TAG_CHARACTERS_MAX} characters).`);
+      }
+      if (tag.includes("\0")) throw new TypeError("A tag of a WebSocket cannot contain the character NUL.");
+      unique.add(tag);
+    }
+    this.#sockets.accept(socket, [...unique]);
+  }
+
+  getWebSockets(tag?: string): WebSocket[] {
+    return this.#agent.keeper.sockets?.get(tag) ?? [];
+  }
+
+  getTags(socket: WebSocket): string[] {
+    return this.#sockets.tagsOf(socket);
+  }
+
+  setWebSocketAutoResponse(pair?: WebSocketRequestResponsePair): void {
+    if (pair !== undefined) {
+      for (const [name, text] of [["Request", pair.request], ["Response", pair.response]] as const) {
+        if (text.length > AUTO_RESPONSE_CHARACTERS_MAX) {
+          throw new RangeError(`${name} cannot be larger than ${AUTO_RESPONSE_CHARACTERS_MAX} bytes. A ${name.toLowerCase()} of size ${text.length} was provided.`);
+        }
+      }
+    }
+    const { namespace, id } = this.#agent.address;
+    this.#sockets;
+    this.#autoResponse = pair ?? null;
+    this.#agent.host.addon.autoResponse(this.#agent.gate, namespace, id, pair?.request ?? null, pair?.response ?? null);
+  }
+
+  getWebSocketAutoResponse(): WebSocketRequestResponsePair | null {
+    return this.#autoResponse;
+  }
+
+  getWebSocketAutoResponseTimestamp(socket: WebSocket): Date | null {
+    const at = autoResponseAt(socket);
+    return at > 0 ? new Date(at) : null;
+  }
+
+  setHibernatableWebSocketEventTimeout(timeoutMs?: number): void {
+    if (timeoutMs !== undefined && !(timeoutMs >= 0 && timeoutMs <= EVENT_TIMEOUT_MS_MAX)) {
+      throw new RangeError(`Event timeout should not exceed ${EVENT_TIMEOUT_MS_MAX} milliseconds.`);
+    }
+    this.#eventTimeoutMs = timeoutMs === undefined || timeoutMs === 0 ? null : timeoutMs;
+  }
+
+  getHibernatableWebSocketEventTimeout(): number | null {
+    return this.#eventTimeoutMs;
+  }
+
+  /** What the core told of an automatic response that was set in an earlier life. */
+  static restoreAutoResponse(state: DurableObjectState, request: string, response: string): void {
+    state.#autoResponse = new WebSocketRequestResponsePair(request, response);
+  }
+
+  get #sockets(): AgentSockets {
+    const sockets = this.#agent.keeper.sockets;
+    if (sockets === null) {
+      throw new Error("A facet cannot accept hibernatable WebSockets: let the Durable Object that holds it accept them.");
+    }
+    return sockets;
+  }
+}

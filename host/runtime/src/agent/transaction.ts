@@ -1,0 +1,126 @@
+// storage.transaction(): an asynchronous closure whose writes are kept together or not at all. While
+// it runs no new event of the agent begins, and transactions of events that run already take turns;
+// one started inside another is nested in it.
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { KeyValues } from "./key_values.ts";
+import type { DurableObjectStorage, StorageOwner } from "./storage.ts";
+import type { ListOptions } from "../addon.ts";
+
+type State = "open" | "rolled back" | "committed";
+
+export class DurableObjectTransaction {
+  readonly #storage: DurableObjectStorage;
+  readonly #values: KeyValues;
+  #state: State = "open";
+
+  constructor(storage: DurableObjectStorage, values: KeyValues) {
+    this.#storage = storage;
+    this.#values = values;
+  }
+
+  async get(keys: string | string[]): Promise<unknown> {
+    this.#check("get()");
+    return Array.isArray(keys) ? this.#values.getMany(keys) : this.#values.get(String(keys));
+  }
+
+  async list(options?: ListOptions): Promise<Map<string, unknown>> {
+    this.#check("list()");
+    return this.#values.list(options);
+  }
+
+  async put(key: string | Record<string, unknown>, value?: unknown): Promise<void> {
+    this.#check("put()");
+    if (typeof key === "object" && key !== null) this.#values.putMany(key);
+    else this.#values.put(String(key), value);
+  }
+
+  async delete(keys: string | string[]): Promise<boolean | number> {
+    this.#check("delete()");
+    return Array.isArray(keys) ? this.#values.deleteMany(keys) : this.#values.delete(String(keys));
+  }
+
+  async getAlarm(): Promise<number | null> {
+    this.#check("getAlarm()");
+    return this.#storage.getAlarm();
+  }
+
+  async setAlarm(time: number | Date): Promise<void> {
+    this.#check("setAlarm()");
+    return this.#storage.setAlarm(time);
+  }
+
+  async deleteAlarm(): Promise<void> {
+    this.#check("deleteAlarm()");
+    return this.#storage.deleteAlarm();
+  }
+
+  rollback(): void {
+    if (this.#state === "rolled back") return;
+    this.#check("rollback()");
+    this.#state = "rolled back";
+  }
+
+  static isRolledBack(transaction: DurableObjectTransaction): boolean {
+    return transaction.#state === "rolled back";
+  }
+
+  static end(transaction: DurableObjectTransaction): void {
+    if (transaction.#state === "open") transaction.#state = "committed";
+  }
+
+  #check(operation: string): void {
+    if (this.#state === "rolled back") throw new Error(`Cannot ${operation} on rolled back transaction`);
+    if (this.#state === "committed") {
+      throw new Error(`Cannot call ${operation} on transaction that has already committed: did you move \`txn\` outside of the closure?`);
+    }
+  }
+}
+
+export class Transactions {
+  readonly #storage: DurableObjectStorage;
+  readonly #owner: StorageOwner;
+  /** Which transactions the running code is inside of. */
+  #scope: AsyncLocalStorage<true> | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+  #depth = 0;
+
+  constructor(storage: DurableObjectStorage, owner: StorageOwner) {
+    this.#storage = storage;
+    this.#owner = owner;
+  }
+
+  get active(): boolean {
+    return this.#depth > 0;
+  }
+
+  async run<T>(closure: (transaction: DurableObjectTransaction) => T | Promise<T>,
+               make: () => DurableObjectTransaction): Promise<T> {
+    const scope = (this.#scope ??= new AsyncLocalStorage<true>());
+    if (scope.getStore()) return this.#one(closure, make());
+    const turn = this.#last.then(() => scope.run(true, () => this.#one(closure, make())));
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  async #one<T>(closure: (transaction: DurableObjectTransaction) => T | Promise<T>,
+                transaction: DurableObjectTransaction): Promise<T> {
+    const database = this.#storage.usable;
+    this.#owner.closeGate();
+    this.#depth++;
+    database.begin();
+    try {
+      const result = await closure(transaction);
+      if (this.#owner.broken) this.#storage.usable;
+      if (DurableObjectTransaction.isRolledBack(transaction)) database.rollback();
+      else database.commit();
+      return result;
+    } catch (error) {
+      if (!this.#owner.broken) database.rollback();
+      throw error;
+    } finally {
+      DurableObjectTransaction.end(transaction);
+      this.#depth--;
+      this.#owner.openGate();
+    }
+  }
+}
