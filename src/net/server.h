@@ -4,8 +4,8 @@
 // from that thread, commands are called on it, and a command may be called inside an event.
 //
 // What always holds: requests of one connection are raised in order and answered in order, whatever
-// order the answers come in; sends made in one turn of the loop leave in one write; an id that is no
-// longer known is ignored, never misdirected.
+// order the answers come in; sends made in one turn of the loop leave in one write; an id that is
+// no longer known is ignored, never misdirected.
 #pragma once
 
 #include <cstdint>
@@ -34,14 +34,14 @@ enum class MessageKind : std::uint8_t { kAsciiText = 0, kText = 1, kBinary = 2 }
 struct Request {
   RequestId id;
   std::string_view method;
-  std::string url;            // absolute: scheme, Host, target; origin-form targets only
-  std::string_view target;    // as sent
-  std::string_view headers;   // packed: name NUL value NUL …, names as the client wrote them
+  std::string url;           // absolute: scheme, Host, target; origin-form targets only
+  std::string_view target;   // as sent
+  std::string_view headers;  // packed: name NUL value NUL …, names as the client wrote them
   std::string_view client_address;
-  bool upgrade = false;       // a well-formed WebSocket opening handshake (RFC 6455 section 4.2.1)
+  bool upgrade = false;  // a well-formed WebSocket opening handshake (RFC 6455 section 4.2.1)
   bool has_body = false;
-  bool body_complete = false; // `body` is all of it
-  std::string_view body;      // what has arrived with the head
+  bool body_complete = false;  // `body` is all of it
+  std::string_view body;       // what has arrived with the head
 };
 
 class ServerEvents {
@@ -89,13 +89,14 @@ class Server {
   // Binds and listens. kConflict when the port is taken.
   virtual Status start() = 0;
   virtual std::uint16_t port() const = 0;
-  // No new connections; those that are idle close; WebSockets get `code` and `reason`; what is being
-  // answered finishes. `done` runs when the last is gone or at the deadline.
+  // No new connections; those that are idle close; WebSockets get `code` and `reason`; what is
+  // being answered finishes. `done` runs when the last is gone or at the deadline.
   virtual void stop(std::uint16_t code, std::string_view reason, std::uint32_t deadline_ms,
                     std::function<void()> done) = 0;
 
   // ---- answers to a request. `headers` packed as above; the server writes Content-Length or
-  // chunked, Date, Connection, and drops hop-by-hop headers and the body where HEAD, 204 or 304 ask.
+  // chunked, Date, Connection, and drops hop-by-hop headers and the body where HEAD, 204 or 304
+  // ask.
   virtual void respond(RequestId request, std::uint16_t status, std::string_view status_text,
                        std::string_view headers, std::string_view body) = 0;
   virtual void respond_streamed(RequestId request, std::uint16_t status,

@@ -1,0 +1,186 @@
+#include "net/websocket_session.h"
+
+#include "base/limits.h"
+#include "net/hub.h"
+
+namespace hearth::net {
+
+namespace {
+constexpr std::size_t kPongQueueBytesMax = 64 * 1024;
+constexpr TimeMs kCloseMsMax = 60'000;
+}  // namespace
+
+WebSocketSession::WebSocketSession(Connection& connection, SocketId id, int window_bits)
+    : connection_(connection),
+      id_(id),
+      decoder_(connection.hub().options.websocket_message_bytes_max, window_bits > 0),
+      window_bits_(static_cast<std::uint8_t>(window_bits)) {
+  ++connection_.hub().counters.websockets_open;
+}
+
+WebSocketSession::~WebSocketSession() {
+  --connection_.hub().counters.websockets_open;
+}
+
+std::size_t WebSocketSession::consume(char* data, std::size_t size) {
+  Hub& hub = connection_.hub();
+  std::size_t done = 0;
+  while (!connection_.closed() && !connection_.finishing()) {
+    if (paused_ && !discarding_) return done;
+    std::size_t used = 0;
+    const auto event = decoder_.next(data + done, size - done, used, hub.inflater);
+    done += used;
+    switch (event) {
+      case WebSocketDecoder::Event::kNeedMore:
+        return size;
+      case WebSocketDecoder::Event::kMessage:
+        if (discarding_) break;
+        ++hub.counters.messages_in;
+        hub.events.on_message(id_, decoder_.kind(), decoder_.payload());
+        break;
+      case WebSocketDecoder::Event::kPing:
+        on_ping(decoder_.payload());
+        break;
+      case WebSocketDecoder::Event::kPong:
+        break;
+      case WebSocketDecoder::Event::kClose:
+        on_close_frame();
+        break;
+      case WebSocketDecoder::Event::kFault:
+        fail(decoder_.close_code(), decoder_.payload());
+        break;
+    }
+  }
+  return size;
+}
+
+void WebSocketSession::report(std::uint16_t code, std::string_view reason, bool clean) {
+  if (reported_) return;
+  reported_ = true;
+  connection_.hub().events.on_socket_closed(id_, code, reason, clean);
+}
+
+void WebSocketSession::send_control(Opcode opcode, std::string_view payload) {
+  char head[kFrameHeadBytesMax];
+  const std::size_t size = encode_frame_head(head, opcode, false, payload.size());
+  connection_.append({head, size}, payload);
+}
+
+void WebSocketSession::send_close(std::uint16_t code, std::string_view reason) {
+  if (close_sent_) return;
+  close_sent_ = true;
+  send_control(Opcode::kClose, close_payload(code, reason));
+}
+
+// A client that reads nothing gets one pong for its last ping (RFC 6455 section 5.5.3).
+void WebSocketSession::on_ping(std::string_view payload) {
+  if (close_sent_) return;
+  if (connection_.queued_bytes() <= kPongQueueBytesMax) {
+    send_control(Opcode::kPong, payload);
+    return;
+  }
+  pong_.assign(payload);
+  pong_owed_ = true;
+}
+
+void WebSocketSession::on_close_frame() {
+  const std::uint16_t code = decoder_.close_code();
+  const std::string reason(decoder_.payload());
+  // The answer carries the code that came; RFC 6455 section 5.5.1.
+  send_close(code, {});
+  connection_.finish();
+  report(code, reason, true);
+}
+
+void WebSocketSession::fail(std::uint16_t code, std::string_view reason) {
+  send_close(code, reason);
+  connection_.finish();
+  report(code, reason, false);
+}
+
+void WebSocketSession::on_eof() {
+  connection_.destroy();
+  report(kCloseVanished, "the client left without a closing handshake", false);
+}
+
+void WebSocketSession::on_broken(std::string_view reason) {
+  report(kCloseVanished, reason, false);
+}
+
+void WebSocketSession::on_turn_end() {
+  if (pong_owed_ && !close_sent_ && connection_.queued_bytes() <= kPongQueueBytesMax) {
+    pong_owed_ = false;
+    send_control(Opcode::kPong, pong_);
+    std::string().swap(pong_);
+  }
+  if (overflowed_ && !reported_) {
+    connection_.finish();
+    report(kCloseTryLater, "the client reads slower than its agent writes", false);
+  }
+}
+
+SendResult WebSocketSession::send(MessageKind kind, std::string_view data) {
+  if (reported_ || close_sent_ || connection_.closed()) return SendResult::kUnknown;
+  Hub& hub = connection_.hub();
+  if (connection_.queued_bytes() + data.size() > kSocketSendBufferBytesMax) {
+    connection_.drop_unstarted();
+    send_close(kCloseTryLater, "the client reads slower than its agent writes");
+    overflowed_ = true;
+    connection_.touch();
+    return SendResult::kOverflow;
+  }
+  bool compressed = false;
+  if (window_bits_ > 0 && data.size() >= kCompressBytesMin) {
+    if (const auto smaller = hub.deflater.compress(data, window_bits_)) {
+      data = *smaller;
+      compressed = true;
+    }
+  }
+  char head[kFrameHeadBytesMax];
+  const Opcode opcode = kind == MessageKind::kBinary ? Opcode::kBinary : Opcode::kText;
+  const std::size_t size = encode_frame_head(head, opcode, compressed, data.size());
+  connection_.append({head, size}, data);
+  ++hub.counters.messages_out;
+  return connection_.write_blocked() ? SendResult::kBuffered : SendResult::kSent;
+}
+
+void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
+  if (reported_ || close_sent_ || connection_.closed()) return;
+  send_close(code, reason);
+  const TimeMs now = connection_.hub().now_ms();
+  written_seen_ = connection_.written_total();
+  close_by_ms_ = now + kCloseMsMax;
+  connection_.set_deadline(now + kCloseHandshakeTimeoutMs);
+  if (!paused_) return;
+  // Nobody takes messages any more, but the client's close frame stands behind them.
+  discarding_ = true;
+  connection_.set_reading(true);
+  connection_.resume_input();
+}
+
+void WebSocketSession::on_deadline() {
+  const TimeMs now = connection_.hub().now_ms();
+  if (connection_.written_total() != written_seen_ && now < close_by_ms_) {
+    written_seen_ = connection_.written_total();
+    connection_.set_deadline(now + kCloseHandshakeTimeoutMs);
+    return;
+  }
+  connection_.destroy();
+  report(kCloseVanished, "the client did not answer the closing handshake in time", false);
+}
+
+void WebSocketSession::pause() {
+  if (paused_ || close_sent_) return;
+  paused_ = true;
+  connection_.set_reading(false);
+}
+
+void WebSocketSession::resume() {
+  if (!paused_) return;
+  paused_ = false;
+  if (connection_.closed()) return;
+  connection_.set_reading(true);
+  connection_.resume_input();
+}
+
+}  // namespace hearth::net

@@ -1,0 +1,59 @@
+// A WebSocket on one connection (RFC 6455): messages in, messages out, the closing handshake in
+// both directions. Owned by its connection; used on the loop's thread. on_socket_closed is raised
+// exactly once. An idle socket holds no buffer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "net/connection.h"
+#include "net/server.h"
+#include "net/websocket_codec.h"
+
+namespace hearth::net {
+
+class WebSocketSession final : public Session {
+ public:
+  // `window_bits`: of the compression agreed on; 0: none.
+  WebSocketSession(Connection& connection, SocketId id, int window_bits);
+  ~WebSocketSession() override;
+
+  SocketId id() const { return id_; }
+
+  std::size_t consume(char* data, std::size_t size) override;
+  void on_eof() override;
+  void on_broken(std::string_view reason) override;
+  void on_turn_end() override;
+  void on_deadline() override;
+  void shut_down(std::uint16_t code, std::string_view reason) override { close(code, reason); }
+
+  SendResult send(MessageKind kind, std::string_view data);
+  void close(std::uint16_t code, std::string_view reason);
+  void pause();
+  void resume();
+
+ private:
+  void send_control(Opcode opcode, std::string_view payload);
+  void send_close(std::uint16_t code, std::string_view reason);
+  void on_ping(std::string_view payload);
+  void on_close_frame();
+  void fail(std::uint16_t code, std::string_view reason);
+  void report(std::uint16_t code, std::string_view reason, bool clean);
+
+  Connection& connection_;
+  SocketId id_;
+  WebSocketDecoder decoder_;
+  std::string pong_;  // owed: the answer to the latest ping, while much is queued
+  std::uint64_t written_seen_ = 0;
+  TimeMs close_by_ms_ = 0;  // the closing handshake's end, however slow the client reads
+  std::uint8_t window_bits_;
+  bool pong_owed_ = false;
+  bool paused_ = false;
+  bool close_sent_ = false;
+  bool discarding_ = false;  // messages; the close frame is still awaited
+  bool overflowed_ = false;
+  bool reported_ = false;
+};
+
+}  // namespace hearth::net
