@@ -1,3 +1,113 @@
+// Puts the platform's globals where user code looks for them. Runs once, before the bundle is
+// loaded; Node's own classes that web/ needs were taken by native.ts before.
+import { caches, Cache, CacheStorage } from "./caches.ts";
+import { DigestStream, timingSafeEqual } from "./crypto.ts";
+import { EventSource } from "./event_source.ts";
+import { CloseEvent, ErrorEvent } from "./events.ts";
+import { fetch } from "./fetch.ts";
+import { Headers } from "./headers.ts";
+import { hooks } from "./hooks.ts";
+import { nodeSetTimeout } from "./native.ts";
+import { Request } from "./request.ts";
+import { Response } from "./response.ts";
+import { FixedLengthStream, IdentityTransformStream } from "./streams.ts";
+import { WebSocket, WebSocketPair, WebSocketRequestResponsePair } from "./websocket.ts";
+
 export interface GlobalsOptions { compatibilityFlags: Record<string, boolean> }
+
+const timeoutMaxMs = 2 ** 31 - 1;
+
+/**
+ * Node fires at once what is set for later than 2^31 ms; the platform waits. The wait is cut into
+ * equal parts of one timer, so that the handle stays good for clearTimeout. Handles are Node's own
+ * (objects that turn into numbers), as on the platform with nodejs_compat.
+ */
+export function setTimeoutOfAnyLength(callback: (...args: any[]) => void, delayMs?: number, ...args: unknown[]): NodeJS.Timeout {
+  if (!(Number(delayMs) > timeoutMaxMs)) return nodeSetTimeout(callback, delayMs, ...args);
+  if (typeof callback !== "function") return nodeSetTimeout(callback, delayMs); // throws as it does
+  let parts = Math.ceil(Math.min(Number(delayMs), Number.MAX_SAFE_INTEGER) / timeoutMaxMs);
+  const timer = nodeSetTimeout(() => {
+    parts -= 1;
+    if (parts === 0) callback(...args);
+    else timer.refresh();
+  }, Math.ceil(Math.min(Number(delayMs), Number.MAX_SAFE_INTEGER) / parts));
+  return timer;
+}
+Object.defineProperties(setTimeoutOfAnyLength, {
+  ...Object.getOwnPropertyDescriptors({ [Symbol.for("nodejs.util.promisify.custom")]:
+    (nodeSetTimeout as unknown as Record<symbol, unknown>)[Symbol.for("nodejs.util.promisify.custom")] }),
+  name: { value: "setTimeout" },
+});
+
+const scheduler = {
+  wait(delayMs: number, options?: { signal?: AbortSignal }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const signal = options?.signal;
+      if (signal?.aborted === true) {
+        reject(signal.reason);
+        return;
+      }
+      const aborted = () => {
+        clearTimeout(timer);
+        reject(signal!.reason);
+      };
+      const timer = setTimeoutOfAnyLength(() => {
+        signal?.removeEventListener("abort", aborted);
+        resolve();
+      }, delayMs);
+      signal?.addEventListener("abort", aborted, { once: true });
+    });
+  },
+  yield(): Promise<void> { return new Promise((resolve) => setImmediate(resolve)); },
+};
+
+/** Not here yet, and says so where it is used instead of being an undefined name. */
+class HTMLRewriter {
+  constructor() {
+    throw new Error("HTMLRewriter is not supported by hearth yet. Rewrite the HTML on its way with a parser of your own (npm's html-rewriter-wasm has the same interface).");
+  }
+}
+
+class Navigator {
+  get userAgent(): string { return "Cloudflare-Workers"; }
+  get language(): string { return "en"; }
+  get languages(): readonly string[] { return ["en"]; }
+  get hardwareConcurrency(): number { return 1; }
+  get platform(): string { return ""; }
+  sendBeacon(url: string | URL, body?: string | ArrayBuffer | Blob | null): boolean {
+    fetch(url, { method: "POST", body: body ?? null }).catch((error) => hooks.reportError(error));
+    return true;
+  }
+}
+
+function define(name: string, value: unknown): void {
+  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+function defineMissing(name: string, value: unknown): void {
+  if ((globalThis as unknown as Record<string, unknown>)[name] === undefined) define(name, value);
+}
+
+/** addEventListener and its kin on the global, which is no EventTarget in Node. */
+function defineGlobalEvents(): void {
+  const target = new EventTarget();
+  define("addEventListener", target.addEventListener.bind(target));
+  define("removeEventListener", target.removeEventListener.bind(target));
+  define("dispatchEvent", target.dispatchEvent.bind(target));
+}
+
 /** Puts the platform's globals on globalThis. Called once, before the user's bundle is loaded. */
-export function installGlobals(_options: GlobalsOptions): void { throw new Error("unwritten"); }
+export function installGlobals(options: GlobalsOptions): void {
+  for (const [name, value] of Object.entries({
+    Headers, Request, Response, fetch, WebSocket, WebSocketPair, WebSocketRequestResponsePair, FixedLengthStream,
+    IdentityTransformStream, caches, Cache, CacheStorage, scheduler, HTMLRewriter, self: globalThis,
+    Navigator, navigator: new Navigator(), setTimeout: setTimeoutOfAnyLength,
+    Cloudflare: Object.freeze({ compatibilityFlags: Object.freeze({ ...options.compatibilityFlags }) }),
+  })) define(name, value);
+  for (const [name, value] of Object.entries({
+    EventSource, CloseEvent, ErrorEvent, reportError: (error: unknown) => hooks.reportError(error), origin: "null",
+  })) defineMissing(name, value);
+  defineGlobalEvents();
+  Object.defineProperty(globalThis.crypto, "DigestStream", { value: DigestStream, writable: true, configurable: true });
+  Object.defineProperty(globalThis.crypto.subtle, "timingSafeEqual", { value: timingSafeEqual, writable: true, configurable: true });
+}

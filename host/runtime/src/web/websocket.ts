@@ -1,59 +1,583 @@
-/** Where an end's frames go when its other end is not in this process: a connection of the core. */
+// WebSocket as the platform has it, always this class: an end of a pair inside this process, an end
+// whose other side is a connection of the core, or a client of another server (outgoing.ts). Frames
+// sent before the other side is there are kept, in order, up to a bound. Nothing here knows about
+// agents: the dispatcher attaches a Transport and delivers what comes in.
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Attachment } from "./attachment.ts";
+import { CloseEvent, ErrorEvent, MessageEvent, defineHandlers } from "./events.ts";
+import { hooks } from "./hooks.ts";
+
+export type FrameData = string | ArrayBuffer;
+
+/** Where an end's frames go when its other side is not in this process: a connection of the core. */
 export interface Transport {
   send(data: string | ArrayBuffer | Uint8Array): void;
   close(code: number, reason: string): void;
   /** The socket's attachment changed; V8's serialized form. */
   attach(attachment: Uint8Array | null): void;
 }
-export type FrameData = string | ArrayBuffer;
+
+/**
+ * Who handles the frames of a hibernatable end when code of this process accepted its other end, so
+ * that no client of the core will come: they are handled as if they came from the core.
+ */
+export interface LocalHandler {
+  message(data: FrameData): void;
+  close(code: number, reason: string, wasClean: boolean): void;
+}
+
+/** The side that a client end (outgoing.ts) sends to. */
+export interface Remote {
+  send(data: string | ArrayBuffer | Uint8Array): void;
+  close(code: number, reason: string): void;
+  setBinaryType?(type: string): void;
+  readonly protocol: string;
+  readonly extensions: string;
+}
+
+type Frame = { readonly data: FrameData } | { readonly code: number; readonly reason: string; readonly wasClean: boolean };
+
+const inboxMaxBytes = 64 * 1024 * 1024;
+const utf8 = new TextEncoder();
+const construct: unique symbol = Symbol("end");
+
+const notAccepted = "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.";
+
+function domError(message: string, name: string): Error {
+  return new DOMException(message, name);
+}
+
+/** What the two sides of an end have said, and who it belongs to. */
+type Accepted = "no" | "events" | "hibernatable";
+
+/** The runtime's way into an end; `internals(ws)` below. */
+interface Internals {
+  accepted: Accepted;
+  /** Handed out in a response (or already sent elsewhere): code may not use it any more. */
+  handedOn: boolean;
+  /** Code called close(). */
+  closedHere: boolean;
+  closeSent: boolean;
+  closeReceived: boolean;
+  peer: WebSocket | null;
+  transport: Transport | null;
+  local: LocalHandler | null;
+  remote: Remote | null;
+  /** Made by `new WebSocket(url)`; `connecting` until its handshake is done. */
+  byUrl: boolean;
+  connecting: boolean;
+  url: string | null;
+  inbox: Frame[];
+  inboxBytes: number;
+  pumping: boolean;
+  /** Sends that wait at an output gate; later ones wait behind them. */
+  tail: Promise<void> | null;
+  context: (<R>(run: () => R) => R) | null;
+  binaryType: "arraybuffer" | "blob";
+  attachment: Attachment | null;
+  autoResponseAtMs: number;
+}
+
+let internals: (socket: WebSocket) => Internals;
+let isEnd: (value: object) => boolean;
+/** outgoing.ts sets it; `new WebSocket(url)` needs it. */
+let connectOutgoing: ((socket: WebSocket, url: URL, protocols: string[]) => void) | null = null;
+export function onOutgoing(connect: typeof connectOutgoing): void {
+  connectOutgoing = connect;
+}
+
+function newInternals(): Internals {
+  return {
+    accepted: "no", handedOn: false, closedHere: false, closeSent: false, closeReceived: false, peer: null, transport: null, local: null,
+    remote: null, byUrl: false, connecting: false, url: null, inbox: [], inboxBytes: 0, pumping: false, tail: null, context: null,
+    binaryType: "arraybuffer", attachment: null, autoResponseAtMs: 0,
+  };
+}
+
+const protocolToken = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+function parseProtocols(protocols: string | string[] | undefined): string[] {
+  const list = protocols === undefined ? [] : typeof protocols === "string" ? [protocols] : [...protocols].map(String);
+  if (list.some((protocol) => !protocolToken.test(protocol))) {
+    throw domError("WebSocket Constructor: The protocol header token is invalid.", "SyntaxError");
+  }
+  if (new Set(list.map((protocol) => protocol.toLowerCase())).size !== list.length) {
+    throw domError("WebSocket Constructor: The protocols header cannot have repeating values.", "SyntaxError");
+  }
+  return list;
+}
+
+function parseUrl(input: string | URL): URL {
+  let url: URL;
+  try {
+    url = new URL(input);
+  } catch {
+    throw domError("WebSocket Constructor: The url is invalid.", "SyntaxError");
+  }
+  if (url.protocol === "http:") url.protocol = "ws:";
+  if (url.protocol === "https:") url.protocol = "wss:";
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
+    throw domError("WebSocket Constructor: The url scheme must be ws or wss.", "SyntaxError");
+  }
+  if (url.hash !== "") throw domError("WebSocket Constructor: The url fragment must be empty.", "SyntaxError");
+  return url;
+}
 
 export class WebSocket extends EventTarget {
-  static readonly CONNECTING = 0; static readonly OPEN = 1; static readonly CLOSING = 2; static readonly CLOSED = 3;
-  static readonly READY_STATE_CONNECTING = 0; static readonly READY_STATE_OPEN = 1;
-  static readonly READY_STATE_CLOSING = 2; static readonly READY_STATE_CLOSED = 3;
-  constructor(_url: string | URL, _protocols?: string | string[]) { super(); }
-  get readyState(): number { throw new Error("unwritten"); }
-  get url(): string | null { throw new Error("unwritten"); }
-  get protocol(): string { throw new Error("unwritten"); }
-  get extensions(): string { throw new Error("unwritten"); }
-  accept(): void { throw new Error("unwritten"); }
-  send(_data: string | ArrayBuffer | ArrayBufferView): void { throw new Error("unwritten"); }
-  close(_code?: number, _reason?: string): void { throw new Error("unwritten"); }
-  serializeAttachment(_value: unknown): void { throw new Error("unwritten"); }
-  deserializeAttachment(): any { throw new Error("unwritten"); }
+  static readonly CONNECTING = 0;
+  static readonly OPEN = 1;
+  static readonly CLOSING = 2;
+  static readonly CLOSED = 3;
+  static readonly READY_STATE_CONNECTING = 0;
+  static readonly READY_STATE_OPEN = 1;
+  static readonly READY_STATE_CLOSING = 2;
+  static readonly READY_STATE_CLOSED = 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+  declare readonly READY_STATE_CONNECTING: 0;
+  declare readonly READY_STATE_OPEN: 1;
+  declare readonly READY_STATE_CLOSING: 2;
+  declare readonly READY_STATE_CLOSED: 3;
+  declare onopen: ((event: Event) => void) | null;
+  declare onmessage: ((event: globalThis.MessageEvent) => void) | null;
+  declare onclose: ((event: globalThis.CloseEvent) => void) | null;
+  declare onerror: ((event: globalThis.ErrorEvent) => void) | null;
+
+  readonly #in: Internals;
+
+  static {
+    internals = (socket) => {
+      if (!(#in in socket)) {
+        throw new TypeError("Illegal invocation: function called with incorrect `this` reference. See https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.");
+      }
+      return socket.#in;
+    };
+    isEnd = (value) => #in in value;
+  }
+
+  constructor(url: string | URL, protocols?: string | string[]) {
+    super();
+    this.#in = newInternals();
+    if ((url as unknown) === construct) return;
+    const parsed = parseUrl(url);
+    const list = parseProtocols(protocols);
+    this.#in.url = parsed.href.endsWith("/") && !`${url}`.endsWith("/") ? parsed.href.slice(0, -1) : parsed.href;
+    this.#in.byUrl = true;
+    this.#in.connecting = true;
+    this.#in.accepted = "events";
+    this.#in.context = AsyncLocalStorage.snapshot();
+    connectOutgoing!(this, parsed, list);
+  }
+
+  get readyState(): number {
+    const own = internals(this);
+    if (own.connecting) return 0;
+    if (own.closeSent && own.closeReceived) return 3;
+    return own.closeSent || own.closeReceived ? 2 : 1;
+  }
+  get url(): string | null { return internals(this).url; }
+  get protocol(): string { return internals(this).remote?.protocol ?? protocols.get(this) ?? ""; }
+  get extensions(): string { return internals(this).remote?.extensions ?? ""; }
+  get bufferedAmount(): number { return 0; }
+  get binaryType(): "arraybuffer" | "blob" { return internals(this).binaryType; }
+  set binaryType(value: "arraybuffer" | "blob") {
+    if (value === "arraybuffer" || value === "blob") internals(this).binaryType = value;
+  }
+
+  /** Messages are dispatched as events from now on, also those that came before. */
+  accept(_options?: { allowHalfOpen?: boolean }): void {
+    const own = internals(this);
+    if (own.byUrl) {
+      throw new TypeError("Websockets obtained from the 'new WebSocket()' constructor cannot call accept");
+    }
+    if (own.handedOn) throw new TypeError("Can't accept() WebSocket that was already used in a response.");
+    if (own.accepted === "hibernatable") throw new TypeError("Can't accept() WebSocket after enabling hibernation.");
+    if (own.accepted === "events") return;
+    own.accepted = "events";
+    own.context = AsyncLocalStorage.snapshot();
+    pump(this, own);
+  }
+
+  send(data: string | ArrayBuffer | ArrayBufferView): void {
+    const own = internals(this);
+    if (typeof data !== "string" && !(data instanceof ArrayBuffer) && !ArrayBuffer.isView(data)) {
+      if (typeof data === "number" || typeof data === "boolean" || typeof data === "bigint") data = String(data);
+      else if (typeof data === "object" && data !== null) data = `${data as object}`;
+      else {
+        throw new TypeError("Failed to execute 'send' on 'WebSocket': parameter 1 is not of type 'ArrayBuffer or ArrayBufferView or string'.");
+      }
+    }
+    if (own.connecting || own.accepted === "no") throw new TypeError(notAccepted);
+    if (own.closedHere) throw new TypeError("Can't call WebSocket send() after close().");
+    if (own.closeReceived) return; // nobody is there to read it
+    if (own.transport !== null) {
+      own.transport.send(ArrayBuffer.isView(data) ? bytesOf(data) : data);
+      return;
+    }
+    const copied = typeof data === "string" ? data : data instanceof ArrayBuffer ? data.slice(0) : copyOf(data);
+    transmit(this, own, { data: copied });
+  }
+
+  close(code?: number, reason?: string): void {
+    const own = internals(this);
+    if (reason !== undefined && code === undefined) {
+      throw domError("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
+    }
+    const number = code === undefined ? 1005 : Math.trunc(Number(code));
+    if (code !== undefined) {
+      const allowed = number >= 1000 && number < 5000 && ![1004, 1005, 1006, 1015].includes(number);
+      if (!allowed) throw domError(`Invalid WebSocket close code: ${number}.`, "InvalidAccessError");
+    }
+    const text = reason === undefined ? "" : closeReason(String(reason));
+    if (own.accepted === "no") throw new TypeError(notAccepted);
+    own.closedHere = true;
+    if (own.closeSent) return;
+    own.closeSent = true;
+    own.connecting = false;
+    if (own.transport !== null && own.closeReceived) return; // the core has answered the close already
+    if (own.transport !== null) own.transport.close(number, text);
+    else transmit(this, own, { code: number, reason: text, wasClean: true });
+  }
+
+  /** Keeps a structured-clonable value of at most 16 KiB with the socket; it outlives this process. */
+  serializeAttachment(value: unknown): void {
+    const own = internals(this);
+    own.attachment = value === undefined ? null : Attachment.of(value);
+    own.transport?.attach(own.attachment === null ? null : own.attachment.bytes);
+  }
+
+  deserializeAttachment(): any {
+    const own = internals(this);
+    return own.attachment === null ? null : own.attachment.read();
+  }
+
+  get [Symbol.toStringTag](): string { return "WebSocket"; }
 }
-export class WebSocketPair { 0!: WebSocket; 1!: WebSocket; [Symbol.iterator](): IterableIterator<WebSocket> { throw new Error("unwritten"); } }
-export class WebSocketRequestResponsePair {
-  readonly request: string; readonly response: string;
-  constructor(request: string, response: string) { this.request = request; this.response = response; }
+for (const [name, value] of [["CONNECTING", 0], ["OPEN", 1], ["CLOSING", 2], ["CLOSED", 3]] as const) {
+  Object.defineProperty(WebSocket.prototype, name, { value, enumerable: true });
+  Object.defineProperty(WebSocket.prototype, `READY_STATE_${name}`, { value, enumerable: true });
+}
+defineHandlers(WebSocket.prototype, ["open", "message", "close", "error"]);
+
+/** The protocol that a socket of the core's was opened with; few have one. */
+const protocols = new WeakMap<WebSocket, string>();
+
+/**
+ * At most the 123 bytes that RFC 6455 leaves for a reason. The platform refuses more only under a
+ * recent compatibility date; cutting is right for both.
+ */
+function closeReason(reason: string): string {
+  if (reason.length <= 41 || utf8.encode(reason).byteLength <= 123) return reason;
+  let cut = "";
+  let bytes = 0;
+  for (const character of reason) {
+    bytes += utf8.encode(character).byteLength;
+    if (bytes > 123) break;
+    cut += character;
+  }
+  return cut;
 }
 
-// ---- for the runtime ----------------------------------------------------------------------------
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+function copyOf(view: ArrayBufferView): ArrayBuffer {
+  return new Uint8Array(bytesOf(view)).buffer;
+}
+
+// ---- how frames travel ----------------------------------------------------------------------------
+
+/** Sends a frame on its way, behind whatever waits at the output gate. */
+function transmit(socket: WebSocket, own: Internals, frame: Frame): void {
+  const gate = hooks.outputGate();
+  if (gate === null && own.tail === null) {
+    forward(own, frame);
+    return;
+  }
+  const tail: Promise<void> = (own.tail ?? Promise.resolve())
+    .then(() => gate)
+    .then(() => forward(own, frame), () => fail(socket, "Network connection lost."))
+    .finally(() => { if (own.tail === tail) own.tail = null; });
+  own.tail = tail;
+}
+
+function forward(own: Internals, frame: Frame): void {
+  if (own.transport !== null) {
+    sendFrame(own.transport, frame);
+  } else if (own.remote !== null) {
+    sendFrame(own.remote, frame);
+  } else if (own.peer !== null) {
+    receive(own.peer, internals(own.peer), frame);
+  }
+  // Otherwise the other side is gone, and the frame has nowhere to go.
+}
+
+function sendFrame(target: Transport | Remote, frame: Frame): void {
+  if ("data" in frame) target.send(frame.data);
+  else target.close(frame.code, frame.reason);
+}
+
+function receive(socket: WebSocket, own: Internals, frame: Frame): void {
+  const size = "data" in frame ? (typeof frame.data === "string" ? frame.data.length : frame.data.byteLength) : 0;
+  if (own.inboxBytes + size > inboxMaxBytes) {
+    throw new Error(`The other end of this WebSocket has not taken ${own.inboxBytes} bytes that were sent to it; no more than ${inboxMaxBytes} are kept. Was it accepted?`);
+  }
+  own.inboxBytes += size;
+  own.inbox.push(frame);
+  pump(socket, own);
+}
+
+/** Dispatches what has come in, in turns of its own, in the context in which the end was accepted. */
+function pump(socket: WebSocket, own: Internals): void {
+  if (own.pumping || own.inbox.length === 0) return;
+  if (own.accepted === "no" || (own.accepted === "hibernatable" && own.local === null)) return;
+  own.pumping = true;
+  const turn = () => {
+    const frame = own.inbox.shift();
+    if (frame !== undefined) {
+      if ("data" in frame) own.inboxBytes -= typeof frame.data === "string" ? frame.data.length : frame.data.byteLength;
+      own.context!(() => own.local === null ? dispatch(socket, own, frame) : handLocally(own, own.local, frame));
+    }
+    if (own.inbox.length > 0) queueMicrotask(turn);
+    else own.pumping = false;
+  };
+  queueMicrotask(turn);
+}
+
+function handLocally(own: Internals, local: LocalHandler, frame: Frame): void {
+  if ("data" in frame) {
+    local.message(frame.data);
+  } else if (!own.closeReceived) {
+    own.closeReceived = true;
+    local.close(frame.code, frame.reason, frame.wasClean);
+  }
+}
+
+function dispatch(socket: WebSocket, own: Internals, frame: Frame): void {
+  if ("data" in frame) {
+    const data = typeof frame.data !== "string" && own.binaryType === "blob" ? new Blob([frame.data]) : frame.data;
+    socket.dispatchEvent(new MessageEvent("message", { data }));
+    return;
+  }
+  if (own.closeReceived) return;
+  own.closeReceived = true;
+  socket.dispatchEvent(new CloseEvent("close", { code: frame.code, reason: frame.reason, wasClean: frame.wasClean }));
+  // The closing handshake is completed for code that does not.
+  if (!own.closeSent) {
+    own.closeSent = true;
+    if (own.peer !== null) transmit(socket, own, { code: frame.code, reason: frame.reason, wasClean: frame.wasClean });
+  }
+}
+
+/** Ends an end whose frames can no longer be delivered. */
+function fail(socket: WebSocket, message: string): void {
+  const own = internals(socket);
+  if (own.closeReceived && own.closeSent) return;
+  own.closeSent = own.closeReceived = true;
+  own.inbox.length = 0;
+  own.inboxBytes = 0;
+  if (own.accepted !== "events") return;
+  const error = new Error(message);
+  own.context!(() => {
+    socket.dispatchEvent(new ErrorEvent("error", { message, error }));
+    socket.dispatchEvent(new CloseEvent("close", { code: 1006, reason: message, wasClean: false }));
+  });
+}
+
+// ---- pairs ------------------------------------------------------------------------------------------
+
+function newEnd(): WebSocket {
+  return new WebSocket(construct as never);
+}
+
+export class WebSocketPair {
+  declare readonly 0: WebSocket;
+  declare readonly 1: WebSocket;
+  constructor() {
+    const first = newEnd();
+    const second = newEnd();
+    internals(first).peer = second;
+    internals(second).peer = first;
+    Object.defineProperty(this, 0, { value: first, enumerable: true });
+    Object.defineProperty(this, 1, { value: second, enumerable: true });
+  }
+  *[Symbol.iterator](): IterableIterator<WebSocket> {
+    yield this[0];
+    yield this[1];
+  }
+  get [Symbol.toStringTag](): string { return "WebSocketPair"; }
+}
+
+export class WebSocketRequestResponsePair {
+  readonly #request: string;
+  readonly #response: string;
+  constructor(request: string, response: string) {
+    if (arguments.length < 2) {
+      throw new TypeError(`Failed to construct 'WebSocketRequestResponsePair': constructor parameter ${arguments.length + 1} is not of type 'string'.`);
+    }
+    this.#request = String(request);
+    this.#response = String(response);
+  }
+  get request(): string { return this.#request; }
+  get response(): string { return this.#response; }
+}
+
+// ---- for the runtime --------------------------------------------------------------------------------
+
+export function isWebSocket(value: unknown): value is WebSocket {
+  return typeof value === "object" && value !== null && isEnd(value);
+}
 
 /** A socket of the core's, rebuilt (after hibernation or another host's death): accepted and open. */
-export function makeSocket(_options: { url: string | null; protocol: string; attachment: Uint8Array | null; transport: Transport }): WebSocket { throw new Error("unwritten"); }
+export function makeSocket(options: {
+  url: string | null; protocol: string; attachment: Uint8Array | null; transport: Transport; autoResponseAtMs?: number;
+}): WebSocket {
+  const socket = newEnd();
+  const own = internals(socket);
+  own.url = options.url;
+  own.accepted = "hibernatable";
+  own.transport = options.transport;
+  own.attachment = options.attachment === null ? null : Attachment.from(options.attachment);
+  own.autoResponseAtMs = options.autoResponseAtMs ?? 0;
+  if (options.protocol !== "") protocols.set(socket, options.protocol);
+  return socket;
+}
+
 /**
- * The end that a client which got this `response.webSocket` talks to: the other end of its pair. (For
- * an outgoing socket handed on as it is, a relay's end.) The given end can no longer be used by code.
+ * The end that a client which got this `response.webSocket` talks to: the other end of its pair, or a
+ * relay's end for a socket that has no pair (an outgoing one, handed on). The given end can no longer
+ * be used by code. Throws TypeError if code has accepted it or handed it on before.
  */
-export function serverEnd(_webSocket: WebSocket): WebSocket { throw new Error("unwritten"); }
+export function serverEnd(socket: WebSocket): WebSocket {
+  const own = internals(socket);
+  if (own.handedOn) throw new TypeError("Can't return WebSocket that was already used in a response.");
+  if (own.accepted !== "no") throw new TypeError("Can't return WebSocket in a Response after calling accept().");
+  if (own.peer !== null) {
+    own.handedOn = true;
+    return own.peer;
+  }
+  const pair = new WebSocketPair();
+  relay(socket, pair[0]);
+  own.handedOn = true;
+  internals(pair[0]).handedOn = true;
+  return pair[1];
+}
+
+/** Passes frames and closes between two ends, both ways. */
+export function relay(a: WebSocket, b: WebSocket): void {
+  for (const [from, to] of [[a, b], [b, a]] as const) {
+    from.addEventListener("message", (event) => to.send((event as globalThis.MessageEvent).data));
+    from.addEventListener("close", (event) => {
+      const { code, reason } = event as globalThis.CloseEvent;
+      if (code === 1005) to.close();
+      else to.close(code >= 1000 && code < 5000 && ![1004, 1006, 1015].includes(code) ? code : 1011, reason);
+    });
+  }
+  a.accept();
+  b.accept();
+}
+
 /** Binds an end to the core: what was sent on it before goes out now, in order, and all that follows. */
-export function attachTransport(_webSocket: WebSocket, _transport: Transport): void { throw new Error("unwritten"); }
-/** ctx.acceptWebSocket: as accept(), but messages go to the agent's handlers. Throws if accepted before. */
-export function markHibernatable(_webSocket: WebSocket): void { throw new Error("unwritten"); }
-/** Whether code has accepted this end (either way). */
-export function isAccepted(_webSocket: WebSocket): boolean { throw new Error("unwritten"); }
-/** The attachment as it is stored: V8's serialized form, or null. */
-export function attachmentBytes(_webSocket: WebSocket): Uint8Array | null { throw new Error("unwritten"); }
+export function attachTransport(socket: WebSocket, transport: Transport): void {
+  const own = internals(socket);
+  own.transport = transport;
+  if (own.peer === null) return;
+  const peer = internals(own.peer);
+  const sent = peer.inbox.splice(0);
+  peer.inboxBytes = 0;
+  peer.peer = null;
+  own.peer = null;
+  for (const frame of sent) sendFrame(transport, frame);
+}
+
+export function transportOf(socket: WebSocket): Transport | null {
+  return internals(socket).transport;
+}
+
 /**
- * A frame came for an end that code accepted by accept(): dispatches its event (or keeps it until
- * accept). Not for hibernatable ends; those have webSocketMessage.
+ * ctx.acceptWebSocket: as accept(), but messages go to the agent's handlers: those of the core by the
+ * dispatcher, those of an other end that code of this process holds by `local`.
  */
-export function deliverMessage(_webSocket: WebSocket, _data: FrameData): void { throw new Error("unwritten"); }
-/** The peer closed or is gone: state and, for an end accepted by accept(), the close event. */
-export function deliverClose(_webSocket: WebSocket, _code: number, _reason: string, _wasClean: boolean): void { throw new Error("unwritten"); }
-/** As deliverClose for a socket whose agent was reset: no code runs; further sends throw nothing and go nowhere. */
-export function breakSocket(_webSocket: WebSocket): void { throw new Error("unwritten"); }
-/** `socket.getWebSocketAutoResponseTimestamp`'s value, kept with the socket. */
-export function autoResponseAt(_webSocket: WebSocket): number { throw new Error("unwritten"); }
-export function setAutoResponseAt(_webSocket: WebSocket, _atMs: number): void { throw new Error("unwritten"); }
+export function markHibernatable(socket: WebSocket, local: LocalHandler | null = null): void {
+  const own = internals(socket);
+  if (own.handedOn) throw new TypeError("Can't acceptWebSocket() that was already used in a response.");
+  if (own.remote !== null || own.connecting) {
+    throw new TypeError("Outgoing WebSockets cannot hibernate; call accept() instead of acceptWebSocket().");
+  }
+  if (own.accepted !== "no") {
+    throw new Error("Tried to acceptWebSocket() a WebSocket that was already accepted.");
+  }
+  own.accepted = "hibernatable";
+  own.local = local;
+  own.context = AsyncLocalStorage.snapshot();
+  pump(socket, own);
+}
+
+/** Whether code has accepted this end, and how. */
+export function isAccepted(socket: WebSocket): boolean {
+  return internals(socket).accepted !== "no";
+}
+export function isHibernatable(socket: WebSocket): boolean {
+  return internals(socket).accepted === "hibernatable";
+}
+
+/** The attachment as it is stored: V8's serialized form, or null. */
+export function attachmentBytes(socket: WebSocket): Uint8Array | null {
+  return internals(socket).attachment?.bytes ?? null;
+}
+
+/** A frame came for an end that code accepted by accept(), or has yet to accept: its event follows. */
+export function deliverMessage(socket: WebSocket, data: FrameData): void {
+  receive(socket, internals(socket), { data });
+}
+
+/**
+ * The core's connection is gone (both close frames were seen, or none will be). For a hibernatable
+ * end only the state changes; the agent's webSocketClose is the caller's to run.
+ */
+export function deliverClose(socket: WebSocket, code: number, reason: string, wasClean: boolean): void {
+  const own = internals(socket);
+  if (own.accepted === "hibernatable") own.closeReceived = true;
+  else receive(socket, own, { code, reason, wasClean });
+}
+
+/** The agent behind this socket was reset: no code runs for it, and what is sent on it goes nowhere. */
+export function breakSocket(socket: WebSocket): void {
+  const own = internals(socket);
+  own.closeReceived = true;
+  own.inbox.length = 0;
+  own.inboxBytes = 0;
+}
+
+/** An outgoing socket: `remote` takes its frames. outgoing.ts calls `deliver…` with what comes in. */
+export function makeOutgoing(url: string): WebSocket {
+  const socket = newEnd();
+  internals(socket).url = url;
+  return socket;
+}
+export function openOutgoing(socket: WebSocket, remote: Remote): void {
+  const own = internals(socket);
+  own.remote = remote;
+  if (own.closeSent) {
+    remote.close(1005, ""); // closed before it was open
+    return;
+  }
+  const wasConnecting = own.connecting;
+  own.connecting = false;
+  if (wasConnecting) own.context!(() => { socket.dispatchEvent(new Event("open")); });
+}
+export function failOutgoing(socket: WebSocket, message: string): void {
+  const own = internals(socket);
+  own.connecting = false;
+  fail(socket, message);
+}
+
+/** When the core last answered for this socket by itself (ms since the epoch), or 0. */
+export function autoResponseAt(socket: WebSocket): number {
+  return internals(socket).autoResponseAtMs;
+}
+export function setAutoResponseAt(socket: WebSocket, atMs: number): void {
+  internals(socket).autoResponseAtMs = atMs;
+}
