@@ -22,7 +22,8 @@ const kErrorLine = /(^|[\s[])(error|critical|fatal|panic)([\s\]:]|$)|AddressSani
 /**
  * project: a folder under tests/projects, or an absolute path. Options: command ("serve" or "dev"),
  * state (a folder; else a fresh one that is removed at the end), args, vars, env, expectErrors
- * (patterns of error-level lines that the test means to cause), config (file name).
+ * (patterns of error-level lines that the test means to cause), config (file name), binary (another
+ * hearth), onSpawn (called just before the process starts).
  */
 export async function start(project, options = {}) {
   const target = new Target(project, options);
@@ -71,6 +72,7 @@ class Target {
 
   async #startHearth(port) {
     const { command = "serve", args = [], vars = {}, env = {} } = this.options;
+    this.options.onSpawn?.();
     this.child = new Child(
       this.options.binary ?? kHearth,
       [command, "-c", this.config, "--port", String(port), "--state", this.state,

@@ -11,12 +11,13 @@ import { kRoot } from "./paths.mjs";
 
 const kWorkerd = join(kRoot, "node_modules/@cloudflare/workerd-linux-64/bin/workerd");
 
-export async function startWorkerd({ config, state, vars = {}, port = 0 }) {
+export async function startWorkerd({ config, state, vars = {}, port = 0, onSpawn }) {
   const project = parseJsonc(readFileSync(config, "utf8"));
   const folder = join(state, "workerd");
   mkdirSync(join(folder, "do"), { recursive: true });
   await bundle(resolve(dirname(config), project.main), join(folder, "index.mjs"), project);
   writeFileSync(join(folder, "config.capnp"), configText(project, folder, vars));
+  onSpawn?.();
   const child = new Child(
     kWorkerd, ["serve", "--experimental", "--control-fd=3", `--socket-addr=http=127.0.0.1:${port}`, join(folder, "config.capnp")],
     { stdio: ["ignore", "pipe", "pipe", "pipe"] });
