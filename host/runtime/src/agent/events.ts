@@ -5,7 +5,7 @@ import type { Addon } from "../addon.ts";
 import { deliverMessage } from "../web/websocket.ts";
 import { isExpectedReset } from "./errors.ts";
 import type { AlarmInfo } from "./host.ts";
-import { type Agent, type AgentEvent, isThenable } from "./instance.ts";
+import { type Agent, type AgentEvent, clock, isThenable } from "./instance.ts";
 import type { Residency, Resident } from "./residency.ts";
 import { workerContext } from "./scope.ts";
 import type { SocketRecord } from "./sockets.ts";
@@ -20,6 +20,24 @@ export class AgentEvents {
   constructor(residency: Residency) {
     this.#residency = residency;
     this.#addon = residency.host.addon;
+    residency.sockets.localHandler = (record) => ({
+      message: (data) => this.#local(record, (agent) => callMessage(agent, record, data), "webSocketMessage"),
+      close: (code, reason, clean) => this.#local(record, (agent) => {
+        const result = agent.object!.webSocketClose?.(record.socket, code, reason, clean);
+        record.home!.remove(record);
+        record.release?.();
+        record.release = null;
+        return result;
+      }, "webSocketClose"),
+    });
+  }
+
+  /** A frame from an end that code of this process holds: no event of the core. */
+  #local(record: SocketRecord, work: (agent: Agent) => unknown, what: string): void {
+    const { agent } = this.#resident(record);
+    agent.enter(() => work(agent)).catch((error) => {
+      if (!isExpectedReset(error)) this.#residency.host.report(error, { agent, code: "R407", what });
+    });
   }
 
   // ---- WebSockets --------------------------------------------------------------------------------
@@ -95,24 +113,30 @@ export class AgentEvents {
   }
 
   #ended(agent: Agent, record: SocketRecord | null, slot: number, result: unknown, what: string): void {
-    agent.begin();
+    agent.lastSweep = clock.sweep;
     this.#residency.sockets.flush();
-    if (isThenable(result)) {
-      result.then(
-        () => this.#settled(agent, slot),
-        (error) => {
-          this.#threw(agent, record, error, what);
-          this.#settled(agent, slot);
-        });
+    if (!isThenable(result)) {
+      this.#addon.done(slot);
       return;
     }
-    this.#settled(agent, slot);
-  }
-
-  #settled(agent: Agent, slot: number): void {
-    agent.end();
-    this.#residency.sockets.flush();
-    this.#addon.done(slot);
+    // A reset ends it too: the handler may never settle.
+    const settled = (): void => {
+      if (!agent.unwatch(reset)) return;
+      agent.end();
+      this.#residency.sockets.flush();
+      this.#addon.done(slot);
+    };
+    const reset = (): void => this.#addon.done(slot);
+    agent.begin();
+    if (agent.broken) {
+      this.#addon.done(slot);
+      return;
+    }
+    agent.watch(reset);
+    result.then(settled, (error) => {
+      this.#threw(agent, record, error, what);
+      settled();
+    });
   }
 
   #threw(agent: Agent, record: SocketRecord | null, error: unknown, what: string): void {
@@ -175,12 +199,18 @@ export class AgentEvents {
     }
     agent.runningAlarm = stored;
     agent.begin();
+    const reset = (reason: unknown): void => {
+      this.#finishAlarm(agent, stored, scheduledMs, retries, true, reason);
+      this.#addon.done(slot);
+    };
     const finish = (error: unknown, failed: boolean): void => {
+      if (!agent.unwatch(reset)) return;
       agent.end();
       this.#residency.sockets.flush();
       this.#finishAlarm(agent, stored, scheduledMs, retries, failed, error);
       this.#addon.done(slot);
     };
+    agent.watch(reset);
     const info: AlarmInfo = { retryCount: retries, isRetry: retries > 0, scheduledTime: scheduledMs };
     let result: unknown;
     try {
@@ -201,8 +231,8 @@ export class AgentEvents {
     agent.runningAlarm = null;
     // A life that was reset has no database any more: the next one forgets the alarm.
     const life = agent.broken ? this.#residency.open(agent.address).agent : agent;
-    if (over && (!agent.broken || failed) && life.database.getAlarm() === stored) life.database.setAlarm(null);
-    const outcome = agent.broken && !agent.alarmRefused ? 1 : !failed ? 0 : over ? 2 : 1;
+    if (over && life.database.getAlarm() === stored) life.database.setAlarm(null);
+    const outcome = !failed ? 0 : over ? 2 : 1;
     this.#addon.alarmDone(life.gate, namespace, id, outcome, scheduledMs);
   }
 }

@@ -2,12 +2,12 @@
 // resident exactly as long as the agent is. A facet's file is beside its parent's:
 // `<parent>.facets/<digest of the name>.sqlite`.
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import type { AgentClass } from "./host.ts";
 import { Agent, type AgentEvent, type AgentKeeper } from "./instance.ts";
 import { classOfExport } from "../worker/exports.ts";
 import { DurableObjectId } from "./ids.ts";
-import { makeAgentStub } from "./stub.ts";
 import type { AgentAddress, AgentOperation } from "./types.ts";
 
 const NAME_CHARACTERS_MAX = 1024;
@@ -74,6 +74,7 @@ class Facet implements AgentKeeper {
         this.address = { namespace, id: startup.id ?? id, name: startup.id === undefined ? name : "" };
       }
       if (this.parent.broken) throw this.parent.reason;
+      mkdirSync(dirname(this.path), { recursive: true });
       return (this.agent = new Agent(this.parent.host, this, true));
     } catch (error) {
       this.#starting = null;
@@ -101,7 +102,7 @@ export class Facets {
       this.#running.set(key, facet);
     }
     const running = facet;
-    return makeAgentStub(this.#parent.host, { call: (operation) => running.call(operation) });
+    return this.#parent.host.facetStub(this.#parent.address, (operation) => running.call(operation));
   }
 
   abort(name: string, reason?: unknown): void {
@@ -122,6 +123,26 @@ export class Facets {
   get busy(): boolean {
     for (const facet of this.#running.values()) if (facet.agent?.busy) return true;
     return false;
+  }
+
+  get working(): boolean {
+    for (const facet of this.#running.values()) if (facet.agent?.working) return true;
+    return false;
+  }
+
+  async whenAllDurable(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((facet) => facet.agent?.whenAllDurable()));
+  }
+
+  /** The facet, or one inside it, whose database this is. */
+  find(gate: object): Agent | null {
+    for (const { agent } of this.#running.values()) {
+      if (agent === null) continue;
+      if (agent.gate === gate) return agent;
+      const inner = agent.facets?.find(gate) ?? null;
+      if (inner !== null) return inner;
+    }
+    return null;
   }
 
   reset(reason: unknown): void {

@@ -26,6 +26,8 @@ export function callFetch(agent: Agent, request: unknown): unknown {
 function own(agent: Agent, answer: unknown): unknown {
   if (!isResponse(answer)) throw new TypeError(NO_RESPONSE);
   (answer as { [owner]?: Agent })[owner] = agent;
+  // Whoever wraps the response anew keeps its socket: that one knows its agent as well.
+  if (answer.status === 101 && answer.webSocket !== null) agent.ownSocket(answer.webSocket);
   return answer;
 }
 

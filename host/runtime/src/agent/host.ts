@@ -2,7 +2,7 @@
 // process; built by main.ts and passed in.
 import type { Addon } from "../addon.ts";
 import type { Agent } from "./instance.ts";
-import type { NamespaceInfo } from "./types.ts";
+import type { AgentAddress, AgentOperation, NamespaceInfo } from "./types.ts";
 
 /** A user's object: handlers may be methods or own properties, so they are read at each call. */
 export interface UserObject {
@@ -24,8 +24,8 @@ export interface AlarmInfo {
 export interface ReportDetails {
   agent?: Agent | null;
   code?: string;
-  connection?: number;
-  request?: number;
+  connection?: number | undefined;
+  request?: number | undefined;
   level?: 0 | 1 | 2 | 3;
   what?: string;
 }
@@ -41,6 +41,10 @@ export interface AgentHost {
   classOf(namespace: NamespaceInfo): AgentClass | undefined;
   readonly env: object;
   readonly exports: object;
+  /** A stub that sends its calls to `call`. */
+  facetStub(address: AgentAddress, call: (operation: AgentOperation) => Promise<unknown>): object;
+  /** What a client is told, as a frame, when the handler of its message threw. */
+  errorFrame(error: unknown): string;
   /** To the core's log. Never throws. */
   report(error: unknown, details?: ReportDetails): void;
 }

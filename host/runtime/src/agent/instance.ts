@@ -8,6 +8,7 @@ import type { AgentClass, AgentHost, UserObject } from "./host.ts";
 import { callFetch } from "./fetch_event.ts";
 import type { Facets } from "./facets.ts";
 import { type Context, contextOf } from "./scope.ts";
+import type { WebSocket } from "../web/websocket.ts";
 import type { AgentSockets } from "./sockets.ts";
 import { DurableObjectState } from "./state.ts";
 import type { StorageOwner } from "./storage.ts";
@@ -47,7 +48,9 @@ export class Agent implements AgentInstance, StorageOwner {
   runningAlarm: number | null = null;
   /** The sweep at which something last happened here. */
   lastSweep = clock.sweep;
-  /** Whatever keeps the agent resident: running events, waitUntil, timers, streams, live sockets. */
+  /** Events and waitUntil promises that run. */
+  running = 0;
+  /** What else keeps the agent resident: timers, streams, live sockets. */
   holds = 0;
   /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
   alarmRefused = false;
@@ -77,6 +80,8 @@ export class Agent implements AgentInstance, StorageOwner {
   /** What gates what is sent: null as long as the agent has not touched its storage. */
   get gate(): Database | null { return this.#database; }
 
+  get durable(): boolean { return this.#database === null || this.#database.durable; }
+
   get state(): DurableObjectState {
     return (this.#state ??= new DurableObjectState(this));
   }
@@ -98,7 +103,7 @@ export class Agent implements AgentInstance, StorageOwner {
   }
 
   get busy(): boolean {
-    return this.holds > 0 || this.#waiting !== null || this.#shut > 0 ||
+    return this.running > 0 || this.holds > 0 || this.#waiting !== null || this.#shut > 0 ||
            (this.#phase !== Phase.Ready && this.#phase !== Phase.Idle) || (this.facets?.busy ?? false);
   }
 
@@ -145,11 +150,10 @@ export class Agent implements AgentInstance, StorageOwner {
 
   /** The body of an event whose caller waits: its answer is held at the output gate. */
   run(work: () => unknown, resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
-    const pending = (this.#pending ??= new Set());
-    pending.add(reject);
+    this.watch(reject);
     this.begin();
     const settle = (deliver: () => void): void => {
-      if (!pending.delete(reject)) return; // the agent was reset: the caller knows
+      if (!this.unwatch(reject)) return; // the agent was reset: the caller knows
       this.end();
       this.afterDurable((error) => (error ? reject(error) : deliver()));
     };
@@ -166,24 +170,51 @@ export class Agent implements AgentInstance, StorageOwner {
     else settle(() => resolve(result));
   }
 
+  /** Calls `ended` if the agent is reset before unwatch(). */
+  watch(ended: (reason: unknown) => void): void {
+    (this.#pending ??= new Set()).add(ended);
+  }
+
+  /** False if it was called already. */
+  unwatch(ended: (reason: unknown) => void): boolean {
+    return this.#pending?.delete(ended) ?? false;
+  }
+
   /** Notes that an event runs, and that it has ended. */
   begin(): void {
     this.lastSweep = clock.sweep;
-    this.holds++;
+    this.running++;
   }
 
   end(): void {
     this.lastSweep = clock.sweep;
-    this.holds--;
+    this.running--;
   }
 
   hold(): () => void {
     let held = true;
-    this.begin();
+    this.lastSweep = clock.sweep;
+    this.holds++;
     return () => {
-      if (held) this.end();
+      if (!held) return;
       held = false;
+      this.lastSweep = clock.sweep;
+      this.holds--;
     };
+  }
+
+  /** Something has begun here, or in a facet, that a drain waits for. */
+  get working(): boolean {
+    return this.running > 0 || this.#waiting !== null || (this.facets?.working ?? false);
+  }
+
+  async whenAllDurable(): Promise<void> {
+    await Promise.all([this.whenDurable(), this.facets?.whenAllDurable()]);
+  }
+
+  /** `clientEnd` leaves in a response of this agent. */
+  ownSocket(clientEnd: WebSocket): void {
+    (this.keeper.parent?.keeper ?? this.keeper).sockets?.table.own(clientEnd, this);
   }
 
   // ---- gates -----------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ export class Residency implements Dispatcher {
   }
 
   get busy(): boolean {
-    for (const agent of this.#lives()) if (agent.holdsWork) return true;
+    for (const agent of this.#lives()) if (agent.working) return true;
     return false;
   }
 

@@ -4,8 +4,8 @@
 // Text sent to many in one turn crosses to the core once.
 import type { Addon, Database } from "../addon.ts";
 import {
-  attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, isAccepted, makeSocket,
-  markHibernatable, serverEnd, setAutoResponseAt, type Transport, type WebSocket,
+  attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, isAccepted, type LocalHandler, makeSocket,
+  markHibernatable, serverEnd, setAutoResponseAt, type Transport, type WebSocket, WebSocketPair,
 } from "../web/websocket.ts";
 import type { Agent } from "./instance.ts";
 import { unpack } from "./packed.ts";
@@ -82,14 +82,14 @@ export class SocketRecord implements Transport {
 
 /** The sockets that one agent has accepted. */
 export class AgentSockets {
-  readonly #table: SocketTable;
+  readonly table: SocketTable;
   readonly namespace: number;
   readonly id: string;
   readonly agent: () => Agent;
   readonly #records = new Set<SocketRecord>();
 
   constructor(table: SocketTable, namespace: number, id: string, agent: () => Agent) {
-    this.#table = table;
+    this.table = table;
     this.namespace = namespace;
     this.id = id;
     this.agent = agent;
@@ -104,12 +104,12 @@ export class AgentSockets {
     if (isAccepted(socket)) {
       throw new TypeError("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
     }
-    const record = new SocketRecord(this.#table, this, true, socket);
+    const record = new SocketRecord(this.table, this, true, socket);
     record.tags = tags;
-    markHibernatable(socket);
+    markHibernatable(socket, this.table.localHandler(record));
     // Until a client is bound to it, it lives here and nowhere else.
     record.release = this.agent().hold();
-    this.#table.remember(socket, record);
+    this.table.remember(socket, record);
     this.#records.add(record);
   }
 
@@ -122,7 +122,7 @@ export class AgentSockets {
   }
 
   tagsOf(socket: WebSocket): string[] {
-    const record = this.#table.recordOf(socket);
+    const record = this.table.recordOf(socket);
     if (record === undefined || !record.hibernatable || record.home !== this) {
       throw new Error("you must call 'acceptWebSocket()' before attempting to access the tags of a WebSocket.");
     }
@@ -132,8 +132,8 @@ export class AgentSockets {
   /** The core tells of a socket that was accepted in an earlier life. */
   restore(connection: number, url: string, protocol: string, tags: string, attachment: Uint8Array | null,
           autoMs: number): void {
-    if (this.#table.has(connection)) return;
-    const record = new SocketRecord(this.#table, this, true, null);
+    if (this.table.has(connection)) return;
+    const record = new SocketRecord(this.table, this, true, null);
     record.connection = connection;
     record.url = url || null;
     record.protocol = protocol;
@@ -145,7 +145,7 @@ export class AgentSockets {
 
   add(record: SocketRecord): void {
     this.#records.add(record);
-    this.#table.register(record);
+    this.table.register(record);
   }
 
   remove(record: SocketRecord): void {
@@ -161,8 +161,8 @@ export class AgentSockets {
       if (record.hibernatable && record.connection !== 0) continue;
       this.#records.delete(record);
       if (record.connection === 0) continue;
-      this.#table.forget(record);
-      this.#table.addon.closeSocket(null, record.connection, 1011, reason);
+      this.table.forget(record);
+      this.table.addon.closeSocket(null, record.connection, 1011, reason);
     }
   }
 
@@ -170,13 +170,13 @@ export class AgentSockets {
   dropAll(): void {
     for (const record of this.#records) {
       record.forgetSocket();
-      this.#table.forget(record);
+      this.table.forget(record);
     }
     this.#records.clear();
   }
 
   flush(): void {
-    this.#table.flush();
+    this.table.flush();
   }
 }
 
@@ -186,6 +186,8 @@ export class SocketTable {
   readonly #bySocket = new WeakMap<WebSocket, SocketRecord>();
   /** Whose a socket is that an agent returned in a response. */
   readonly #owners = new WeakMap<WebSocket, Agent>();
+  /** Client ends that have been given to the core, and those that stand for another host's. */
+  readonly #bound = new WeakMap<WebSocket, number>();
   #data: string | null = null;
   #gate: Database | null = null;
   #connections: number[] = [];
@@ -211,6 +213,9 @@ export class SocketTable {
     this.#bySocket.set(socket, record);
   }
 
+  /** Who runs the handlers of a hibernatable socket whose other end is held in this process. */
+  localHandler: (record: SocketRecord) => LocalHandler | null = () => null;
+
   register(record: SocketRecord): void {
     this.#byConnection.set(record.connection, record);
   }
@@ -228,8 +233,10 @@ export class SocketTable {
    * Gives the core the other end of `clientEnd` under a connection id of ours, with all that was sent
    * on it so far. Returns the id, and the gate that whatever follows must wait at.
    */
-  bind(clientEnd: WebSocket): { connection: number; gate: Database | null } {
-    const agent = this.#owners.get(clientEnd) ?? null;
+  bind(clientEnd: WebSocket, owner: Agent | null = null): { connection: number; gate: Database | null } {
+    const known = this.#bound.get(clientEnd);
+    if (known !== undefined) return { connection: known, gate: this.#byConnection.get(known)?.gate ?? null };
+    const agent = owner ?? this.#owners.get(clientEnd) ?? null;
     const end = serverEnd(clientEnd);
     let record = this.#bySocket.get(end);
     if (record === undefined) {
@@ -252,7 +259,15 @@ export class SocketTable {
     this.addon.socketOpen(gate, record.connection, home?.namespace ?? 0, home?.id ?? null, flags, tags, record.attachment);
     attachTransport(end, record);
     this.flush();
+    this.#bound.set(clientEnd, record.connection);
     return { connection: record.connection, gate };
+  }
+
+  /** An end to put into a Response for a connection that another host has opened. */
+  standIn(connection: number): WebSocket {
+    const end = new WebSocketPair()[0];
+    this.#bound.set(end, connection);
+    return end;
   }
 
   /** Text is kept for a moment: the same to the next socket goes with it. */

@@ -44,9 +44,9 @@ export class DurableObjectState {
 
   waitUntil(promise: unknown): void {
     const agent = this.#agent;
-    const release = agent.hold();
-    Promise.resolve(promise).then(release, (error) => {
-      release();
+    agent.begin();
+    Promise.resolve(promise).then(() => agent.end(), (error) => {
+      agent.end();
       agent.host.report(error, { agent, what: "waitUntil" });
     });
   }

@@ -31,6 +31,8 @@ export interface AgentInstance {
   readonly address: AgentAddress;
   /** The agent's database and output gate; opened at first use. */
   readonly database: Database;
+  /** True when nothing that it wrote is still waiting to be durable; does not open the database. */
+  readonly durable: boolean;
   /** True from a reset or an eviction on: nothing more may be done with it. */
   readonly broken: boolean;
   /**

@@ -45,7 +45,7 @@ const waiting = new Map<AgentInstance, Promise<void>>();
 
 function gateOf(agent: AgentInstance): Promise<void> | null {
   const before = waiting.size === 0 ? undefined : waiting.get(agent);
-  if (agent.database.durable) return before ?? null;
+  if (agent.durable) return before ?? null;
   const gate = before ? before.then(() => agent.whenDurable()) : agent.whenDurable();
   waiting.set(agent, gate);
   const done = (): void => {

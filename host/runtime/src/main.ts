@@ -1,0 +1,65 @@
+// A host's start: takes the addon that HEARTH_ADDON names, and turns what the core sends into calls.
+// The first message configures it; after Ready it is warm, after Promote it gets events. One thread.
+import { createRequire } from "node:module";
+import type { Addon, Handlers } from "./addon.ts";
+import { describe } from "./agent/errors.ts";
+import type { WorkerDocument } from "./worker/document.ts";
+import { whereOf } from "./worker/where.ts";
+import { Worker } from "./worker/worker.ts";
+
+const path = process.env["HEARTH_ADDON"];
+if (path === undefined) throw new Error("HEARTH_ADDON names the native half of the host; the core sets it.");
+delete process.env["HEARTH_ADDON"];
+const addon = createRequire(import.meta.url)(path) as Addon;
+process.setSourceMapsEnabled(true);
+
+let loaded: Worker | null = null;
+const worker = (): Worker => loaded!;
+
+async function configure(json: string): Promise<void> {
+  try {
+    loaded = new Worker(addon, JSON.parse(json) as WorkerDocument);
+    addon.ready(JSON.stringify(await loaded.load()));
+  } catch (error) {
+    addon.loadFailed(JSON.stringify({ ...describe(error), where: whereOf(error) }));
+  }
+}
+
+const handlers: Handlers = {
+  configure: (json) => void configure(json),
+  promote(hostSlot, _generation, hostCount) {
+    worker().residency.hostSlot = hostSlot;
+    worker().residency.hostCount = hostCount;
+  },
+  fetch: (slot, request, _flags, bodyKind, method, url, headers, clientAddress, body) =>
+    worker().requests.fetch(slot, request, bodyKind, method, url, headers, clientAddress, body),
+  bodyData: (request, data) => worker().requests.bodyData(request, data),
+  bodyEnd: (request) => worker().requests.bodyEnd(request),
+  requestGone: (request, reason) => worker().requests.requestGone(request, reason),
+  responseCredit: (request, bytes) => worker().requests.responseCredit(request, bytes),
+  socketMessage: (slot, connection, data) => worker().events.socketMessage(slot, connection, data),
+  socketClosed: (slot, connection, code, reason, clean) =>
+    worker().events.socketClosed(slot, connection, code, reason, clean),
+  alarm: (slot, namespace, id, name, scheduledMs, retries) =>
+    worker().events.alarm(slot, namespace, id, name, scheduledMs, retries),
+  agentWake: (namespace, id, name, autoRequest, autoResponse, sockets) =>
+    worker().residency.wake(namespace, id, name, autoRequest, autoResponse, sockets),
+  agentSocket: (namespace, id, connection, url, protocol, tags, attachment, autoResponseMs) =>
+    worker().residency.socket(namespace, id, connection, url, protocol, tags, attachment, autoResponseMs),
+  sleepAccepted: (namespace, id) => worker().residency.sleepAccepted(namespace, id),
+  probeAlarm: (namespace, id) => worker().residency.probeAlarm(namespace, id),
+  scheduled: (slot, cron, scheduledMs) => worker().requests.scheduled(slot, cron, scheduledMs),
+  peerData: (peer, data) => worker().rpc.peers.received(peer, data),
+  peerGone: (peer) => worker().rpc.peers.gone(peer),
+  drain(deadlineMs) {
+    void (async () => {
+      await loaded?.drain(deadlineMs);
+      addon.drained();
+      process.exit(0);
+    })();
+  },
+  autoResponded: (connection, atMs) => worker().residency.sockets.get(connection)?.autoResponded(atMs),
+  commitFailed: (database, message) => worker().commitFailed(database, message),
+};
+
+addon.start(handlers);

@@ -1,0 +1,188 @@
+// The worker's own events: requests and schedules. A request goes to the assets first, then to the
+// default export's fetch; its answer is taken apart and sent whole, streamed, or as an upgrade.
+import type { Addon } from "../addon.ts";
+import type { Assets } from "../bindings/assets.ts";
+import { describe } from "../agent/errors.ts";
+import { responseOwner } from "../agent/fetch_event.ts";
+import type { AgentHost } from "../agent/host.ts";
+import { isThenable } from "../agent/instance.ts";
+import type { SocketTable } from "../agent/sockets.ts";
+import { workerContext } from "../agent/scope.ts";
+import { abortRequest, makeRequest, type Request } from "../web/request.ts";
+import { isResponse, takeResponse, type Response } from "../web/response.ts";
+import { BodyStreams } from "./bodies.ts";
+import type { Entrypoints } from "./exports.ts";
+
+const BODY_WHOLE = 1;
+const BODY_STREAMED = 2;
+
+export class Dispatcher {
+  readonly #host: AgentHost;
+  readonly #addon: Addon;
+  readonly #entrypoints: Entrypoints;
+  readonly #sockets: SocketTable;
+  readonly #assets: Assets | null;
+  readonly #streams: BodyStreams;
+  readonly #requests = new Map<number, Request>();
+  #schedules = 0;
+
+  constructor(host: AgentHost, entrypoints: Entrypoints, sockets: SocketTable, assets: Assets | null) {
+    this.#host = host;
+    this.#addon = host.addon;
+    this.#entrypoints = entrypoints;
+    this.#sockets = sockets;
+    this.#assets = assets;
+    this.#streams = new BodyStreams(host.addon);
+  }
+
+  /** Something has begun and not ended. */
+  get busy(): boolean {
+    return this.#requests.size > 0 || this.#schedules > 0 || this.#streams.busy || this.#entrypoints.pending.size > 0;
+  }
+
+  // ---- requests ----------------------------------------------------------------------------------
+
+  fetch(slot: number, request: number, bodyKind: number, method: string, url: string, headers: string,
+        clientAddress: string, body: Uint8Array | null): void {
+    const source = bodyKind === BODY_STREAMED ? this.#streams.expect(request) : bodyKind === BODY_WHOLE ? body : null;
+    const incoming = makeRequest(method, url, withClient(headers, clientAddress), source, {});
+    this.#requests.set(request, incoming);
+    this.#addon.begun(slot);
+    let answer: unknown;
+    try {
+      answer = workerContext(() => this.#answer(incoming, method, url, headers));
+    } catch (error) {
+      this.#failed(slot, request, error);
+      return;
+    }
+    this.#sockets.flush();
+    if (isThenable(answer)) {
+      answer.then((value) => this.#answered(slot, request, value), (error) => this.#failed(slot, request, error));
+    } else {
+      this.#answered(slot, request, answer);
+    }
+  }
+
+  #answer(incoming: Request, method: string, url: string, headers: string): unknown {
+    const asset = this.#assets?.serve(method, url, headers, this.#entrypoints.has("default")) ?? null;
+    return asset ?? this.#entrypoints.fetch("default", undefined, incoming);
+  }
+
+  #answered(slot: number, request: number, answer: unknown): void {
+    if (!isResponse(answer)) {
+      this.#failed(slot, request, Object.assign(
+        new TypeError(`The fetch handler returned ${named(answer)} instead of a Response (R406): every path through it must return one. ` +
+                      "Look for a branch without `return`, or a `routeAgentRequest()` result that may be null."),
+        { code: "R406" }));
+      return;
+    }
+    try {
+      this.#send(request, answer);
+    } catch (error) {
+      this.#failed(slot, request, error);
+      return;
+    }
+    this.#addon.done(slot);
+  }
+
+  #send(request: number, response: Response): void {
+    const owner = responseOwner(response);
+    const { status, statusText, headers, webSocket, bodyKind, body } = takeResponse(response);
+    if (!this.#requests.has(request)) {
+      // The client has left: nobody reads what is made for it.
+      if (bodyKind === BODY_STREAMED) body.cancel(new Error("The client disconnected.")).catch(() => {});
+      return;
+    }
+    if (webSocket !== null) {
+      const { connection, gate } = this.#sockets.bind(webSocket);
+      this.#requests.delete(request);
+      this.#addon.respondUpgrade(gate, request, connection, headers);
+      return;
+    }
+    const gate = owner?.gate ?? null;
+    if (bodyKind !== BODY_STREAMED) {
+      this.#requests.delete(request);
+      this.#addon.respond(gate, request, status, statusText, headers, bodyKind, body);
+      return;
+    }
+    this.#addon.respond(gate, request, status, statusText, headers, BODY_STREAMED, null);
+    this.#streams.send(request, body, owner).then(
+      () => this.#requests.delete(request),
+      (error) => {
+        if (!this.#requests.delete(request)) return;
+        this.#host.report(error, { request, what: "response body" });
+        this.#addon.responseFailed(owner?.gate ?? null, request, JSON.stringify(describe(error)));
+      });
+  }
+
+  #failed(slot: number, request: number, error: unknown): void {
+    this.#sockets.flush();
+    if (this.#requests.delete(request)) {
+      this.#addon.responseFailed(null, request, JSON.stringify(this.#failure(error)));
+    }
+    this.#addon.done(slot);
+  }
+
+  #failure(error: unknown): object {
+    const code = (error as { code?: unknown } | null)?.code;
+    return code === "R406" ? { ...describe(error), code } : describe(error);
+  }
+
+  requestGone(request: number, reason: string): void {
+    const incoming = this.#requests.get(request);
+    const error = new DOMException(reason || "The client disconnected.", "AbortError");
+    this.#requests.delete(request);
+    this.#streams.gone(request, error);
+    if (incoming !== undefined) abortRequest(incoming, error);
+  }
+
+  bodyData(request: number, data: Uint8Array): void {
+    this.#streams.data(request, data);
+  }
+
+  bodyEnd(request: number): void {
+    this.#streams.end(request);
+  }
+
+  responseCredit(request: number, bytes: number): void {
+    this.#streams.credit(request, bytes);
+  }
+
+  // ---- schedules ---------------------------------------------------------------------------------
+
+  scheduled(slot: number, cron: string, scheduledMs: number): void {
+    this.#addon.begun(slot);
+    this.#schedules++;
+    workerContext(async () => {
+      try {
+        await this.#entrypoints.scheduled({ cron, scheduledTime: scheduledMs, type: "scheduled", noRetry() {} });
+      } catch (error) {
+        this.#host.report(error, { code: "R407", what: `scheduled "${cron}"` });
+      } finally {
+        this.#schedules--;
+        this.#sockets.flush();
+        this.#addon.done(slot);
+      }
+    });
+  }
+}
+
+/** The client's address, as the platform's edge says it; one that the client sent itself is dropped. */
+function withClient(headers: string, address: string): string {
+  if (/connecting-ip\0/i.test(headers)) {
+    const parts = headers.split("\0");
+    let kept = "";
+    for (let i = 0; i + 1 < parts.length; i += 2) {
+      if (parts[i]!.toLowerCase() !== "cf-connecting-ip") kept += `${parts[i]}\0${parts[i + 1]}\0`;
+    }
+    headers = kept;
+  }
+  return address === "" ? headers : `${headers}CF-Connecting-IP\0${address}\0`;
+}
+
+function named(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+  const name = value.constructor?.name;
+  return name ? `an object of class ${name}` : "an object";
+}

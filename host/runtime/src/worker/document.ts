@@ -1,0 +1,45 @@
+// The worker document (docs/wire.md): what the core configures a host with.
+
+export type Binding =
+  | { type: "durable_object"; name: string; namespace: number }
+  | { type: "var"; name: string; value: unknown }
+  | { type: "secret"; name: string; value: string }
+  | { type: "ai"; name: string }
+  | { type: "assets"; name: string }
+  | { type: "service"; name: string; service: string; entrypoint?: string; props?: unknown }
+  | { type: "unsupported"; name: string; kind: string; reason: string };
+
+export interface WorkerDocument {
+  worker: string;
+  bundle: string;
+  state: string;
+  mode: "dev" | "serve";
+  durability: "fsync" | "os";
+  compatibilityDate: string;
+  compatibilityFlags: string[];
+  namespaces: { className: string; uniqueKey: string; sqlite: boolean }[];
+  bindings: Binding[];
+  assets?: { directory: string; notFound?: "single-page-application" | "404-page" | "none"; html?: string;
+             runWorkerFirst?: boolean | string[] };
+  crons?: string[];
+  ai?: { baseUrl: string; keyName: string; key: string; models?: Record<string, string> };
+  idleTimeoutMs?: number;
+}
+
+// Flags that became the default at a date, of those that this runtime heeds.
+const DEFAULTS: Record<string, string> = {
+  nodejs_compat_populate_process_env: "2025-04-01",
+  global_navigator: "2022-03-21",
+};
+
+/** Which compatibility flags apply: those named, and those of the date that are not disabled. */
+export function flagsOf(document: WorkerDocument): Record<string, boolean> {
+  const flags: Record<string, boolean> = {};
+  for (const [flag, since] of Object.entries(DEFAULTS)) flags[flag] = document.compatibilityDate >= since;
+  if (!document.compatibilityFlags.includes("nodejs_compat")) flags["nodejs_compat_populate_process_env"] = false;
+  for (const flag of document.compatibilityFlags) {
+    if (flag === "nodejs_compat_do_not_populate_process_env") flags["nodejs_compat_populate_process_env"] = false;
+    flags[flag] = true;
+  }
+  return flags;
+}
