@@ -4,9 +4,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,9 +33,25 @@ struct DurableObjectBinding {
 // How each key of the configuration is treated; all are listed at start.
 enum class KeySupport { kSupported, kReplaced, kIgnored, kUnknown };
 struct KeyReport {
-  std::string key;       // dotted, e.g. "observability.enabled" is reported as "observability"
+  std::string key;  // dotted, e.g. "observability.enabled" is reported as "observability"
   KeySupport support = KeySupport::kIgnored;
-  std::string note;      // what hearth does instead, or why it is ignored
+  std::string note;  // what hearth does instead, or why it is ignored
+};
+
+// One entry of `migrations`, in the file's order: what the registry compares with what is stored.
+struct Migration {
+  std::string tag;
+  std::vector<std::string> new_classes;
+  std::vector<std::string> new_sqlite_classes;
+  std::vector<std::string> deleted_classes;
+  std::vector<std::pair<std::string, std::string>> renamed_classes;  // from, to
+  // From a class of another worker ("worker", "class") to a class of this one.
+  struct Transfer {
+    std::string from_worker;
+    std::string from;
+    std::string to;
+  };
+  std::vector<Transfer> transferred_classes;
 };
 
 struct Project {
@@ -44,9 +61,13 @@ struct Project {
   std::filesystem::path main;
   std::vector<Namespace> namespaces;
   std::vector<DurableObjectBinding> bindings;
+  std::vector<Migration> migrations;
   std::vector<std::string> crons;
   std::vector<KeyReport> keys;
-  std::vector<std::string> warnings;  // one sentence each, with file:line where known
+  std::vector<std::string> warnings;         // one sentence each, with file:line where known
+  std::vector<std::filesystem::path> files;  // what was read or would be if it were there: to watch
+  std::optional<std::uint16_t> dev_port;  // dev.port, dev.ip: used where the command line is silent
+  std::string dev_ip;
 
   // The two documents made from it, as JSON (docs/wire.md): what the bundler is asked for, and what
   // a host is configured with (`bundle` and `state` are filled in by the caller).
@@ -55,15 +76,22 @@ struct Project {
 };
 
 struct LoadOptions {
-  std::filesystem::path config;  // empty: wrangler.jsonc, .json, .toml in the current folder
-  std::string environment;       // --env
+  // A file, or the folder to look in. Empty: the current folder. A folder is searched for
+  // wrangler.json, .jsonc and .toml, in wrangler's order, and so is each folder above it.
+  std::filesystem::path config;
+  std::string environment;                                // --env
   std::vector<std::pair<std::string, std::string>> vars;  // --var K:V
   bool dev = true;
+  // The process's environment variables; empty: those of this process.
+  std::function<std::optional<std::string>(const std::string&)> process_environment;
 };
 
-// Reads and checks the configuration. kNotFound: no file; kInvalid: with file:line:column and what
-// to write instead. Unknown or unsupported keys are never an error.
+// Reads and checks the configuration. kNotFound: no file; kIo: one that cannot be read; kInvalid:
+// with file:line:column and what to write instead, one line for each fault. Unknown or unsupported
+// keys are never an error.
 Result<Project> load(const LoadOptions& options);
+
+std::string_view to_string(KeySupport support);
 
 // The URL segment under which the SDK's routeAgentRequest serves a binding.
 std::string url_segment(std::string_view binding_name);

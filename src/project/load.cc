@@ -1,0 +1,250 @@
+// load(): from the file's text to a Project, step by step, each of which lives in a file of its
+// own.
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "project/bindings.h"
+#include "project/documents.h"
+#include "project/environments.h"
+#include "project/files.h"
+#include "project/findings.h"
+#include "project/jsonc.h"
+#include "project/keys.h"
+#include "project/migrations.h"
+#include "project/nearest.h"
+#include "project/project.h"
+#include "project/toml.h"
+#include "project/variables.h"
+
+namespace hearth::project {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kDefaultName = "worker";  // wrangler's, so that its state can come along
+
+Error refusal(const Findings& findings) {
+  std::string message;
+  for (const std::string& error : findings.errors())
+    message += (message.empty() ? "" : "\n") + error;
+  return {ErrorCode::kInvalid, std::move(message)};
+}
+
+// The worker's name is part of a folder's name and of every id.
+std::string worker_name(const Value& config, Findings& findings) {
+  const std::optional<std::string> name = findings.text(config, "name", "name");
+  if (!name || name->empty()) {
+    if (config.find("name") == nullptr || name) {
+      findings.warn(config.at,
+                    "there is no \"name\"; \"worker\" is assumed, and naming the worker later "
+                    "starts with empty agents",
+                    "C104");
+    }
+    return std::string(kDefaultName);
+  }
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  };
+  constexpr std::size_t kNameBytesMax = 200;
+  if (!std::all_of(name->begin(), name->end(), allowed) || name->front() == '-' ||
+      name->size() > kNameBytesMax) {
+    findings.error(config.find("name")->at,
+                   "\"name\" is \"" + *name +
+                       "\", expected letters, digits, \"-\" and \"_\", such as \"my-worker\"",
+                   "C104");
+  }
+  return *name;
+}
+
+fs::path entry_point(const Value& config, const fs::path& root, Findings& findings) {
+  const std::optional<std::string> main = findings.text(config, "main", "main");
+  if (!main || main->empty()) {
+    if (config.find("main") == nullptr || main) {
+      const bool assets_only = config.find("assets") != nullptr;
+      findings.error(config.at,
+                     std::string("there is no \"main\"; add \"main\": \"src/server.ts\", the file "
+                                 "that exports the worker") +
+                         (assets_only ? " (hearth serves assets beside a worker, not alone)" : ""),
+                     "C112");
+    }
+    return {};
+  }
+  const fs::path path = (root / *main).lexically_normal();
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) return path;
+  std::vector<std::string> beside;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path.parent_path(), ignored)) {
+    beside.push_back(entry.path().filename().string());
+  }
+  const std::optional<std::string> near = nearest(path.filename().string(), beside);
+  findings.error(
+      config.find("main")->at,
+      "\"main\" is \"" + *main + "\", and there is no such file" +
+          (near ? "; did you mean \"" + (fs::path(*main).parent_path() / *near).string() + "\"?"
+                : ""),
+      "C112");
+  return path;
+}
+
+std::vector<KeyReport> report_keys(const Value& config, bool has_environments, Findings& findings) {
+  std::vector<KeyReport> out;
+  for (const Member& member : config.members) {
+    if (const Key* key = find_key(member.key)) {
+      out.push_back({member.key, key->support, std::string(key->note)});
+      continue;
+    }
+    const std::optional<std::string> near = nearest(member.key, key_names());
+    const std::string hint = near ? "did you mean \"" + *near + "\"?" : "wrangler has no such key";
+    out.push_back({member.key, KeySupport::kUnknown, hint});
+    findings.warn(member.at, "the key \"" + member.key + "\" is unknown; " + hint, "C103");
+  }
+  if (has_environments) {
+    const Key* key = find_key("env");
+    out.push_back({"env", key->support, std::string(key->note)});
+  }
+  return out;
+}
+
+// A name that `env` would hold twice: the later one wins, as in an object literal.
+void tell_duplicates(const std::vector<Binding>& bindings, Findings& findings) {
+  for (std::size_t i = 0; i < bindings.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (bindings[i].name != bindings[j].name) continue;
+      findings.warn(bindings[i].at,
+                    "\"" + bindings[i].name + "\" is bound twice: here and in line " +
+                        std::to_string(bindings[j].at.line) + "; rename one",
+                    "C105");
+      break;
+    }
+  }
+}
+
+// Stands for a deployment's version: a change of the configuration is a new one.
+std::optional<Binding> version_metadata(const Value& config, const fs::path& path,
+                                        const std::string& text, Findings& findings) {
+  const Value* entry =
+      findings.expect(config.find("version_metadata"), Value::Kind::kObject, "version_metadata");
+  if (entry == nullptr) return std::nullopt;
+  const auto name = findings.required_text(*entry, "binding", "version_metadata.binding",
+                                           "{ \"binding\": \"VERSION\" }");
+  if (!name) return std::nullopt;
+  std::error_code ignored;
+  const auto written = fs::last_write_time(path, ignored);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
+      std::chrono::file_clock::to_sys(written).time_since_epoch());
+  const std::time_t time = seconds.count();
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char stamp[32];
+  std::strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  std::uint64_t hash[2] = {14695981039346656037u, 1099511628211u};
+  for (char c : text) {
+    hash[0] = (hash[0] ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    hash[1] = (hash[1] ^ hash[0]) * 6364136223846793005u + 1442695040888963407u;
+  }
+  char id[40];
+  std::snprintf(id, sizeof id, "%08x-%04x-4%03x-8%03x-%012llx",
+                static_cast<unsigned>(hash[0] >> 32), static_cast<unsigned>(hash[0] >> 16 & 0xffff),
+                static_cast<unsigned>(hash[0] & 0xfff), static_cast<unsigned>(hash[1] >> 52),
+                static_cast<unsigned long long>(hash[1] & 0xffffffffffffu));
+  return Binding{*name,
+                 entry->at,
+                 {{"type", "var"},
+                  {"name", *name},
+                  {"value", {{"id", id}, {"tag", ""}, {"timestamp", stamp}}}}};
+}
+
+void read_dev(const Value& config, Project& project, Findings& findings) {
+  const Value* dev = findings.expect(config.find("dev"), Value::Kind::kObject, "dev");
+  if (dev == nullptr) return;
+  project.dev_ip = findings.text(*dev, "ip", "dev.ip").value_or("");
+  const Value* port = dev->find("port");
+  if (port == nullptr) return;
+  if (!port->is(Value::Kind::kInteger) || port->integer < 0 || port->integer > 65535) {
+    findings.error(port->at, "\"dev.port\" is no port: expected a number from 0 to 65535", "C104");
+    return;
+  }
+  project.dev_port = static_cast<std::uint16_t>(port->integer);
+}
+
+Result<ParsedConfig> parse(const fs::path& path, const std::string& text) {
+  const std::string name = path.filename().string();
+  return path.extension() == ".toml" ? parse_toml(text, name) : parse_jsonc(text, name);
+}
+
+void note_parse(const FoundConfig& found, const ParsedConfig& parsed, Findings& findings) {
+  for (const std::string& unused : found.unused) {
+    findings.warn({}, "this file is used, and " + unused + " beside it is not read", "C111");
+  }
+  for (const Duplicate& duplicate : parsed.duplicates) {
+    findings.warn(duplicate.second,
+                  "\"" + duplicate.key + "\" is given twice: here and in line " +
+                      std::to_string(duplicate.first.line) + "; the later one counts",
+                  "C105");
+  }
+}
+
+}  // namespace
+
+Result<Project> load(const LoadOptions& options) {
+  Result<FoundConfig> found = find_config(options.config);
+  if (!found.ok()) return found.error();
+  Result<std::string> text = read_config_file(found->path);
+  if (!text.ok()) return text.error();
+  Result<ParsedConfig> parsed = parse(found->path, *text);
+  if (!parsed.ok()) return parsed.error();
+
+  Findings findings(found->path.filename().string());
+  if (!parsed->root.is_object()) {
+    findings.error(parsed->root.at,
+                   "the configuration is " + std::string(describe(parsed->root.kind)) +
+                       ", expected an object: { \"name\": …, \"main\": … }",
+                   "C102");
+    return refusal(findings);
+  }
+  note_parse(*found, *parsed, findings);
+
+  Project project;
+  project.config_path = found->path;
+  project.root = found->path.parent_path();
+  const Value config = apply_environment(parsed->root, options.environment, findings);
+  project.keys = report_keys(config, parsed->root.find("env") != nullptr, findings);
+  project.name = worker_name(config, findings);
+  project.main = entry_point(config, project.root, findings);
+  read_dev(config, project, findings);
+  project.crons = read_crons(config, findings);
+
+  ClassHistory history = read_migrations(config, findings);
+  Bindings bindings = read_bindings(config, project.name, history, findings);
+  Result<Variables> variables = read_variables(config, project.root, options, findings);
+  if (!variables.ok()) return variables.error();
+  project.migrations = std::move(history.migrations);
+  project.namespaces = bindings.namespaces;
+  project.bindings = bindings.durable_objects;
+  project.files = {project.config_path};
+  project.files.insert(project.files.end(), variables->files.begin(), variables->files.end());
+
+  nlohmann::ordered_json ai = read_ai(bindings, *variables, options, findings);
+  std::vector<Binding> all = std::move(bindings.all);
+  all.insert(all.end(), variables->bindings.begin(), variables->bindings.end());
+  if (std::optional<Binding> version = version_metadata(config, found->path, *text, findings)) {
+    all.push_back(*std::move(version));
+  }
+  tell_duplicates(all, findings);
+
+  const auto job = bundle_job(config, project, options.dev, findings);
+  const auto document = worker_document(config, project, options.dev, all, std::move(ai), findings);
+  if (!findings.errors().empty()) return refusal(findings);
+  // Text from files may hold bytes that are no UTF-8; they become U+FFFD.
+  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+  project.bundle_job_json = job.dump(-1, ' ', false, kReplace);
+  project.worker_json = document.dump(-1, ' ', false, kReplace);
+  project.warnings = findings.take_warnings();
+  return project;
+}
+
+}  // namespace hearth::project

@@ -1,0 +1,231 @@
+#include "project/variables.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+
+#include "project/dotenv.h"
+#include "project/files.h"
+
+namespace hearth::project {
+namespace {
+
+constexpr std::string_view kOpenRouterUrl = "https://openrouter.ai/api/v1";
+constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
+
+std::optional<std::string> from_process(const LoadOptions& options, const std::string& name) {
+  if (options.process_environment) return options.process_environment(name);
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+struct SecretFile {
+  std::filesystem::path path;
+  std::vector<DotenvEntry> entries;
+};
+
+// Null: the file is not there.
+Result<std::optional<SecretFile>> read_secret_file(const std::filesystem::path& path) {
+  Result<std::string> text = read_config_file(path);
+  if (!text.ok()) {
+    if (text.error().code == ErrorCode::kNotFound) return std::optional<SecretFile>();
+    return text.error();
+  }
+  return std::optional<SecretFile>(SecretFile{path, parse_dotenv(*text)});
+}
+
+class Collector {
+ public:
+  Collector(const LoadOptions& options, Findings& findings)
+      : options_(options), findings_(findings) {}
+
+  void vars(const Value& config) {
+    const Value* vars = findings_.expect(config.find("vars"), Value::Kind::kObject, "vars");
+    if (vars == nullptr) return;
+    for (const Member& member : vars->members) {
+      set({member.key,
+           member.at,
+           {{"type", "var"}, {"name", member.key}, {"value", to_json(member.value)}}});
+    }
+  }
+
+  Status files(const std::filesystem::path& root) {
+    std::vector<std::string> dev_vars{".dev.vars"};
+    std::vector<std::string> dot_env{".env", ".env.local"};
+    if (!options_.environment.empty()) {
+      dev_vars.insert(dev_vars.begin(), ".dev.vars." + options_.environment);
+      dot_env.push_back(".env." + options_.environment);
+      dot_env.push_back(".env." + options_.environment + ".local");
+    }
+    for (const std::string& name : dev_vars) out_.files.push_back(root / name);
+    for (const std::string& name : dot_env) out_.files.push_back(root / name);
+
+    for (const std::string& name : dev_vars) {
+      Result<std::optional<SecretFile>> file = read_secret_file(root / name);
+      if (!file.ok()) return file.error();
+      if (!file->has_value()) continue;
+      // One .dev.vars file alone counts, and with it no .env file does.
+      take_secrets((*file)->entries);
+      return {};
+    }
+    std::vector<DotenvEntry> merged;
+    for (const std::string& name : dot_env) {
+      Result<std::optional<SecretFile>> file = read_secret_file(root / name);
+      if (!file.ok()) return file.error();
+      if (!file->has_value()) continue;
+      for (DotenvEntry& entry : (*file)->entries) {
+        std::erase_if(merged, [&](const DotenvEntry& other) { return other.key == entry.key; });
+        merged.push_back(std::move(entry));
+      }
+    }
+    expand_references(merged);
+    take_secrets(merged);
+    return {};
+  }
+
+  // `secrets.required`: only these are taken from the files, the process's environment serves too,
+  // and a missing one is told.
+  void require(const Value& config) {
+    const Value* secrets =
+        findings_.expect(config.find("secrets"), Value::Kind::kObject, "secrets");
+    if (secrets == nullptr) return;
+    findings_.unknown_members(*secrets, "secrets", {"required"});
+    declared_ = true;
+    required_ = findings_.texts(*secrets, "required", "secrets.required");
+    required_at_ = secrets->at;
+  }
+
+  void tell_missing() {
+    for (const std::string& name : required_) {
+      if (const Binding* found = find(name)) {
+        const auto value = found->document.value("value", nlohmann::ordered_json());
+        if (!value.is_string() || !value.get_ref<const std::string&>().empty()) continue;
+        findings_.warn(required_at_, "the required secret \"" + name + "\" is empty", "S303");
+        continue;
+      }
+      if (const std::optional<std::string> value = from_process(options_, name)) {
+        secret(name, *value);
+        continue;
+      }
+      findings_.warn(required_at_,
+                     "the required secret \"" + name + "\" is not set: add " + name +
+                         "=… to .dev.vars beside the configuration, or to the environment",
+                     "C118");
+    }
+  }
+
+  void command_line() {
+    for (const auto& [name, value] : options_.vars) {
+      set({name, {}, {{"type", "var"}, {"name", name}, {"value", value}}});
+    }
+  }
+
+  Variables take() { return std::move(out_); }
+
+ private:
+  void take_secrets(const std::vector<DotenvEntry>& entries) {
+    for (const DotenvEntry& entry : entries) {
+      const bool wanted =
+          std::find(required_.begin(), required_.end(), entry.key) != required_.end();
+      if (declared_ && !wanted && find(entry.key) == nullptr) continue;
+      secret(entry.key, entry.value);
+    }
+  }
+
+  void secret(const std::string& name, const std::string& value) {
+    set({name, {}, {{"type", "secret"}, {"name", name}, {"value", value}}});
+  }
+
+  const Binding* find(const std::string& name) const {
+    for (const Binding& binding : out_.bindings) {
+      if (binding.name == name) return &binding;
+    }
+    return nullptr;
+  }
+
+  void set(Binding binding) {
+    for (Binding& known : out_.bindings) {
+      if (known.name != binding.name) continue;
+      if (binding.at.line == 0) binding.at = known.at;
+      known = std::move(binding);
+      return;
+    }
+    out_.bindings.push_back(std::move(binding));
+  }
+
+  const LoadOptions& options_;
+  Findings& findings_;
+  Variables out_;
+  bool declared_ = false;
+  std::vector<std::string> required_;
+  Position required_at_;
+};
+
+// A text variable by name, wherever it is set. An empty one counts as unset.
+std::optional<std::string> lookup(const std::string& name, const Variables& variables,
+                                  const LoadOptions& options) {
+  for (const Binding& binding : variables.bindings) {
+    if (binding.name != name) continue;
+    const auto& value = binding.document["value"];
+    if (value.is_string() && !value.get_ref<const std::string&>().empty()) {
+      return value.get<std::string>();
+    }
+  }
+  std::optional<std::string> value = from_process(options, name);
+  if (value && value->empty()) return std::nullopt;
+  return value;
+}
+
+nlohmann::ordered_json ai_document(std::string_view url, std::string_view key_name,
+                                   const std::optional<std::string>& key, bool required) {
+  nlohmann::ordered_json document{{"baseUrl", url}, {"keyName", key_name}, {"key", nullptr}};
+  if (key) document["key"] = *key;
+  document["keyRequired"] = required;
+  return document;
+}
+
+}  // namespace
+
+Result<Variables> read_variables(const Value& config, const std::filesystem::path& root,
+                                 const LoadOptions& options, Findings& findings) {
+  Collector collector(options, findings);
+  collector.vars(config);
+  collector.require(config);
+  if (Status status = collector.files(root); !status.ok()) return status.error();
+  collector.command_line();
+  collector.tell_missing();
+  return collector.take();
+}
+
+nlohmann::ordered_json read_ai(const Bindings& bindings, const Variables& variables,
+                               const LoadOptions& options, Findings& findings) {
+  const auto get = [&](const std::string& name) { return lookup(name, variables, options); };
+  const auto own_url = get("HEARTH_AI_BASE_URL");
+  const auto own_key = get("HEARTH_AI_API_KEY");
+  // A service of one's own may need no key; the well-known ones do.
+  if (own_url || own_key) {
+    const bool required = !own_url.has_value();
+    return ai_document(own_url.value_or(std::string(kOpenAiUrl)), "HEARTH_AI_API_KEY", own_key,
+                       required);
+  }
+  if (const auto key = get("OPENROUTER_API_KEY")) {
+    return ai_document(kOpenRouterUrl, "OPENROUTER_API_KEY", key, true);
+  }
+  const auto openai_url = get("OPENAI_BASE_URL");
+  const auto openai_key = get("OPENAI_API_KEY");
+  if (openai_url || openai_key) {
+    return ai_document(openai_url.value_or(std::string(kOpenAiUrl)), "OPENAI_API_KEY", openai_key,
+                       !openai_url.has_value());
+  }
+  if (bindings.has_ai) {
+    findings.warn(bindings.ai_at,
+                  "env." + bindings.ai_name +
+                      " has no service to ask: add OPENROUTER_API_KEY=… to .dev.vars beside the "
+                      "configuration, or HEARTH_AI_BASE_URL=… for an OpenAI-compatible service of "
+                      "your own; until then its calls fail with this reason",
+                  "C118");
+  }
+  return ai_document(kOpenRouterUrl, "OPENROUTER_API_KEY", std::nullopt, true);
+}
+
+}  // namespace hearth::project
