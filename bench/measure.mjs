@@ -23,6 +23,9 @@ export function pssBytes(pids) {
   }, 0);
 }
 
+/** How many descriptors a process may have open. */
+export const descriptorsMax = (pid) => Number(/^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"))[1]);
+
 /** Keeps every thread of these processes on one CPU. */
 export function pin(pids, cpu) {
   for (const pid of pids) execFileSync("taskset", ["-acp", String(cpu), String(pid)], { stdio: "ignore" });
