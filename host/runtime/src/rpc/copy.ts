@@ -65,6 +65,7 @@ const viewTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array
 /** One copying: its memory keeps cycles and shared references. */
 class Copier {
   hooks: Hook[] | null = null;
+  plain = true;
   #memory: Map<object, unknown> | null = null;
   #depth = 0;
   /** Inside an error: objects of any class are copied as plain ones. */
@@ -151,6 +152,7 @@ class Copier {
   }
 
   #platform(value: object): unknown {
+    this.plain = false;
     if (value instanceof ReadableStream) return this.#remember(value, copyReadable(value));
     if (value instanceof WritableStream) return this.#remember(value, copyWritable(value));
     if (value instanceof Response) return this.#remember(value, copyResponse(value));
@@ -182,6 +184,7 @@ class Copier {
   }
 
   #error(value: Error): Error {
+    this.plain = false;
     const lenient = this.#lenient;
     this.#lenient = true;
     try {
@@ -209,6 +212,7 @@ class Copier {
   }
 
   #keep(value: object, make: (hook: Hook) => object, hook: Hook): object {
+    this.plain = false;
     (this.hooks ??= []).push(hook);
     return this.#remember(value, make(hook));
   }
@@ -220,7 +224,8 @@ function primitive(value: unknown): boolean {
 
 function copied(copier: Copier, make: () => unknown): Payload {
   try {
-    return new Payload(make(), copier.hooks);
+    const value = make();
+    return new Payload(value, copier.hooks, copier.plain);
   } catch (error) {
     for (const hook of copier.hooks ?? []) hook.dispose();
     throw error;

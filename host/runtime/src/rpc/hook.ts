@@ -6,10 +6,13 @@
 /** Values copied for one receiver. The receiver owns the stubs in it, until it is disposed of. */
 export class Payload {
   readonly value: unknown;
+  /** Whether all of it is what V8's serializer writes by itself, errors aside. */
+  readonly plain: boolean;
   #hooks: Hook[] | null;
 
-  constructor(value: unknown, hooks: Hook[] | null = null) {
+  constructor(value: unknown, hooks: Hook[] | null = null, plain = true) {
     this.value = value;
+    this.plain = plain;
     this.#hooks = hooks;
   }
 

@@ -23,9 +23,9 @@ export function copyReadable(stream: ReadableStream): ReadableStream<Uint8Array>
   const owner = currentOwner();
   const reader = stream.getReader();
   const release = owner.hold();
-  return new ReadableStream<Uint8Array>({
+  return new ReadableStream({
     type: "bytes",
-    async pull(controller) {
+    async pull(controller: ReadableByteStreamController) {
       try {
         let bytes: Uint8Array<ArrayBuffer>;
         do {

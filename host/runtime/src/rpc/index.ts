@@ -1,0 +1,45 @@
+// RPC as the rest of the runtime uses it: makes the stubs that user code gets, and the sessions with
+// other hosts. One for a host, made before the bundle is loaded.
+import type { AgentAddress, Peers, RuntimeServices } from "../agent/types.ts";
+import { AgentHook, EntrypointHook } from "./local.ts";
+import { currentGate, setDispatcher } from "./owner.ts";
+import { PeerSessions } from "./peer.ts";
+import { newAgentStub, newFetcher, setOutputGate } from "./stub.ts";
+
+export interface Rpc {
+  readonly peers: Peers;
+  /** What `namespace.get(id)` returns. `id` is the object that `stub.id` shows. */
+  agentStub(address: AgentAddress, id: object): object;
+  /** A service binding on an entrypoint of this worker ("default" or a name), with its props. */
+  entrypoint(name: string, props?: unknown): object;
+  /** `ctx.exports.Name` of an entrypoint: a stub, and a function that takes `{ props }`. */
+  loopback(name: string): object;
+}
+
+export function createRpc(services: RuntimeServices): Rpc {
+  const { dispatcher } = services;
+  setDispatcher(dispatcher);
+  setOutputGate(currentGate);
+  const entrypoint = (name: string, props: unknown): EntrypointHook =>
+    new EntrypointHook(name, props, (entry, given) => services.openEntrypoint(entry, given));
+  const agent = (address: AgentAddress): AgentHook => new AgentHook(address, dispatcher, peers);
+  const peers = new PeerSessions(services, { agent, entrypoint });
+  return {
+    peers,
+    agentStub: (address, id) => newAgentStub(agent(address), id, address.name || undefined),
+    entrypoint: (name, props = {}) => newFetcher(entrypoint(name, props)),
+    loopback: (name) => loopback((props) => newFetcher(entrypoint(name, props))),
+  };
+}
+
+/** A stub that can also be called, to bind it to props. */
+function loopback(make: (props: unknown) => object): object {
+  class LoopbackServiceStub {}
+  const stub = make({}) as Record<PropertyKey, unknown>;
+  return new Proxy(() => {}, {
+    apply: (_target, _self, [options]: [{ props?: unknown }?]) => make(options?.props ?? {}),
+    get: (_target, key) => (key === "constructor" ? LoopbackServiceStub : stub[key]),
+    has: (_target, key) => key in stub,
+    getPrototypeOf: () => Object.getPrototypeOf(stub) as object,
+  });
+}

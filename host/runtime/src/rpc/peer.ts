@@ -1,0 +1,511 @@
+// RPC and fetch between hosts: one Session for each host slot that this one has spoken with. Calls have
+// ids; a result can be asked for members before it has come (its id stands for it); stubs that crossed
+// are released when they are disposed of or forgotten. Everything is bounded, and when the other host is
+// gone everything that waits for it fails with "Network connection lost.". On the JavaScript thread.
+import type { Addon } from "../addon.ts";
+import type { AgentAddress, Peers, RuntimeServices } from "../agent/types.ts";
+import { headersFromPacked, packHeaders } from "../web/headers.ts";
+import { abortRequest, makeRequest, Request as OurRequest, takeRequest } from "../web/request.ts";
+import { makeResponse, type Response as OurResponse, takeResponse } from "../web/response.ts";
+import type { Headers as OurHeaders } from "../web/headers.ts";
+import { connectionLost } from "./errors.ts";
+import { failed, Hook, LocalReply, Payload, quiet, type Reply } from "./hook.ts";
+import { AgentHook, EntrypointHook, type PeerCalls } from "./local.ts";
+import { StreamTable, type StreamMessage, type Whose } from "./peer_streams.ts";
+import { disposedReply, hookOf, invoke, newFetcher, newStub } from "./stub.ts";
+import { decode, encode, type Table } from "./wire.ts";
+
+const MAX_PENDING = 16_384;
+const MAX_EXPORTS = 65_536;
+const WHOLE_BODY_BYTES = 1024 * 1024;
+const RAW = 1;
+const RAW_HEADER_BYTES = 6;
+
+/** What a call is made on: an agent, an object of the receiver's, or the result of an earlier call. */
+type Target =
+  | readonly ["agent", number, string, string]
+  | readonly ["export", number]
+  | readonly ["answer", number];
+type Body = null | string | Uint8Array | readonly ["stream", number];
+type Message =
+  | readonly ["call", number, Target, readonly string[], unknown[] | null]
+  | readonly ["fetch", number, readonly [number, string, string], WireRequest]
+  | readonly ["return", number, unknown]
+  | readonly ["throw", number, unknown]
+  | readonly ["finish", number]
+  | readonly ["abort", number]
+  | readonly ["release", number]
+  | StreamMessage;
+interface WireRequest {
+  method: string; url: string; headers: string; redirect: string; cf: object | undefined; body: Body;
+}
+interface WireResponse {
+  status: number; statusText: string; headers: string; body: Body; connection: number | null;
+}
+
+type MakeHooks = {
+  agent(address: AgentAddress): AgentHook;
+  entrypoint(name: string, props: unknown): EntrypointHook;
+};
+type Source = { open(): ReadableStream<Uint8Array>; cancel(reason?: unknown): void };
+
+function overloaded(what: string): Error {
+  return Object.assign(new Error(`Too many ${what} wait for another host.`), { overloaded: true });
+}
+
+function addressOf([namespace, id, name]: readonly [number, string, string]): AgentAddress {
+  return { namespace, id, name };
+}
+
+/** A promise's two ends. `settle` for what came from the other host, which may be an error. */
+interface Pending {
+  resolve(value: Payload): void;
+  reject(error: unknown): void;
+}
+
+const forgotten = new FinalizationRegistry<Import>((imported) => imported.drop());
+
+/** An object of the other host, shared by the hooks on it here. */
+class Import {
+  readonly session: Session;
+  readonly id: number;
+  #references = 1;
+  constructor(session: Session, id: number) {
+    this.session = session;
+    this.id = id;
+  }
+  add(): this {
+    this.#references++;
+    return this;
+  }
+  drop(): void {
+    if (--this.#references === 0) this.session.release(this.id);
+  }
+}
+
+class ImportHook extends Hook {
+  #imported: Import | null;
+  constructor(imported: Import) {
+    super();
+    this.#imported = imported;
+    forgotten.register(this, imported, this);
+  }
+  /** The id that `session` knows the object by, if it is the other side of that session. */
+  idFor(session: Session): number | null {
+    return this.#imported?.session === session ? this.#imported.id : null;
+  }
+  override call(path: readonly string[], args: Payload | null): Reply {
+    if (this.#imported === null) return disposedReply(args);
+    return this.#imported.session.call(["export", this.#imported.id], path, args);
+  }
+  override dup(): Hook {
+    if (this.#imported === null) throw new Error("RPC stub used after being disposed.");
+    return new ImportHook(this.#imported.add());
+  }
+  override dispose(): void {
+    const imported = this.#imported;
+    if (imported === null) return;
+    this.#imported = null;
+    forgotten.unregister(this);
+    imported.drop();
+  }
+  override onBroken(callback: (error: unknown) => void): void {
+    this.#imported?.session.onBroken(callback);
+  }
+}
+
+/** A call's answer from another host. Until it has come, calls on it go there at once. */
+class RemoteReply implements Reply {
+  readonly promise: Promise<Payload>;
+  readonly #session: Session;
+  readonly #question: number;
+  constructor(session: Session, question: number, promise: Promise<Payload>) {
+    this.#session = session;
+    this.#question = question;
+    this.promise = quiet(promise);
+  }
+  pipeline(): Hook {
+    return new AnswerHook(this.#session, this.#question, new LocalReply(this.promise).pipeline());
+  }
+}
+
+class AnswerHook extends Hook {
+  readonly #session: Session;
+  readonly #question: number;
+  readonly #here: Hook;
+  constructor(session: Session, question: number, here: Hook) {
+    super();
+    this.#session = session;
+    this.#question = question;
+    this.#here = here;
+  }
+  override call(path: readonly string[], args: Payload | null): Reply {
+    if (this.#session.waitsFor(this.#question)) return this.#session.call(["answer", this.#question], path, args);
+    return this.#here.call(path, args);
+  }
+  override dup(): Hook {
+    return this;
+  }
+  override dispose(): void {}
+  override onBroken(callback: (error: unknown) => void): void {
+    this.#here.onBroken(callback);
+  }
+}
+
+class Session implements Table {
+  readonly #peer: number;
+  readonly #services: RuntimeServices;
+  readonly #make: MakeHooks;
+  readonly #streams: StreamTable;
+  #pending = new Map<number, Pending>();
+  #nextQuestion = 1;
+  #exports = new Map<number, Hook>();
+  #nextExport = 1;
+  #answers = new Map<number, Reply>();
+  #requests = new Map<number, OurRequest>();
+  #broken: Set<(error: unknown) => void> = new Set();
+  #gone = false;
+  /** The hooks made while a message is decoded. */
+  #decoded: Hook[] = [];
+
+  constructor(peer: number, services: RuntimeServices, make: MakeHooks) {
+    this.#peer = peer;
+    this.#services = services;
+    this.#make = make;
+    this.#streams = new StreamTable({
+      data: (whose, id, bytes) => this.#sendRaw(whose, id, bytes),
+      control: (message) => this.#send(message, message[0] !== "fail" && message[0] !== "cancel"),
+    });
+  }
+
+  // ---- asking ------------------------------------------------------------------------------------
+
+  waitsFor(question: number): boolean {
+    return this.#pending.has(question);
+  }
+
+  onBroken(callback: (error: unknown) => void): void {
+    if (this.#gone) callback(connectionLost());
+    else if (this.#broken.size < MAX_EXPORTS) this.#broken.add(callback);
+  }
+
+  call(target: Target, path: readonly string[], args: Payload | null): Reply {
+    try {
+      const values = args === null ? null : (args.value as unknown[]);
+      return this.#ask((question) => this.#send(["call", question, target, path, values], args?.plain ?? true));
+    } catch (error) {
+      return failed(error);
+    } finally {
+      args?.dispose();
+    }
+  }
+
+  #ask(send: (question: number) => void): RemoteReply {
+    if (this.#gone) throw connectionLost();
+    if (this.#pending.size >= MAX_PENDING) throw overloaded("calls");
+    const question = this.#nextQuestion++;
+    const { promise, resolve, reject } = Promise.withResolvers<Payload>();
+    this.#pending.set(question, { resolve, reject });
+    try {
+      send(question);
+    } catch (error) {
+      this.#pending.delete(question);
+      throw error;
+    }
+    return new RemoteReply(this, question, promise);
+  }
+
+  async fetch(address: AgentAddress, request: OurRequest): Promise<Response> {
+    const { signal } = request;
+    signal.throwIfAborted();
+    const { method, url, headers, redirect, cf, body } = takeRequest(request);
+    const wire = { method, url, headers, redirect, cf, body: this.#sendBody(body) };
+    const { namespace, id, name } = address;
+    let asked = 0;
+    const reply = this.#ask((question) => {
+      asked = question;
+      this.#send(["fetch", question, [namespace, id, name], wire], true);
+    });
+    const abort = (): void => {
+      if (!this.waitsFor(asked)) return;
+      this.#send(["abort", asked], true);
+      this.#settle(asked)?.reject(signal.reason);
+    };
+    signal.addEventListener("abort", abort);
+    try {
+      return this.#response((await reply.promise).value as WireResponse) as unknown as Response;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  #response(wire: WireResponse): OurResponse {
+    const webSocket = wire.connection === null ? null : this.#services.socketOfConnection(wire.connection);
+    return makeResponse(wire.status, wire.statusText, wire.headers, this.#receiveBody(wire.body), webSocket as never);
+  }
+
+  release(id: number): void {
+    if (!this.#gone) this.#send(["release", id], true);
+  }
+
+  #settle(question: number): Pending | undefined {
+    const pending = this.#pending.get(question);
+    this.#pending.delete(question);
+    return pending;
+  }
+
+  // ---- answering ---------------------------------------------------------------------------------
+
+  receive(data: Uint8Array): void {
+    if (data[0] === RAW) {
+      const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+      const whose: Whose = data[1] === 1 ? "mine" : "yours";
+      this.#streams.receivedData(whose, view.getUint32(2, true), new Uint8Array(data.subarray(RAW_HEADER_BYTES)));
+      return;
+    }
+    this.#decoded = [];
+    const message = decode(data, this) as Message;
+    const hooks = this.#decoded;
+    switch (message[0]) {
+      case "call": return this.#onCall(message[1], message[2], message[3], message[4], hooks);
+      case "fetch": return void this.#onFetch(message[1], addressOf(message[2]), message[3]);
+      case "return": return this.#onReturn(message[1], new Payload(message[2], hooks.length > 0 ? hooks : null, false));
+      case "throw": return this.#settle(message[1])?.reject(message[2]);
+      case "finish": return this.#onFinish(message[1]);
+      case "abort": return this.#onAbort(message[1]);
+      case "release": return this.#onRelease(message[1]);
+      default: return this.#streams.received(message);
+    }
+  }
+
+  #target(target: Target): Hook {
+    if (target[0] === "agent") return this.#make.agent(addressOf([target[1], target[2], target[3]]));
+    const hook = target[0] === "export" ? this.#exports.get(target[1]) : this.#answers.get(target[1])?.pipeline();
+    if (hook === undefined) throw new Error("RPC stub used after being disposed.");
+    return hook;
+  }
+
+  #onCall(question: number, target: Target, path: readonly string[], args: unknown[] | null, hooks: Hook[]): void {
+    const payload = args === null ? null : new Payload(args, hooks.length > 0 ? hooks : null, false);
+    let reply: Reply;
+    try {
+      reply = this.#target(target).call(path, payload);
+    } catch (error) {
+      payload?.dispose();
+      reply = failed(error);
+    }
+    this.#answers.set(question, reply);
+    reply.promise.then(
+      (result) => this.#answer(question, ["return", question, result.value], result.plain),
+      (error: unknown) => this.#answer(question, ["throw", question, error], false),
+    );
+  }
+
+  #answer(question: number, message: Message, plain: boolean): void {
+    if (this.#gone) return;
+    try {
+      this.#send(message, plain);
+    } catch (error) {
+      this.#send(["throw", question, error], false);
+    }
+  }
+
+  async #onFetch(question: number, address: AgentAddress, wire: WireRequest): Promise<void> {
+    const made = makeRequest(wire.method, wire.url, wire.headers, this.#receiveBody(wire.body), wire.cf);
+    const request = made.redirect === wire.redirect ? made : new OurRequest(made, { redirect: wire.redirect as "follow" });
+    this.#requests.set(question, made);
+    try {
+      const response = (await this.#make.agent(address).fetch(request as unknown as Request)) as unknown as OurResponse;
+      const { status, statusText, headers, webSocket, body } = takeResponse(response);
+      const connection = webSocket === null ? null : this.#services.connectionOf(webSocket, null);
+      if (this.#gone) return;
+      this.#answer(question, ["return", question, { status, statusText, headers, body: this.#sendBody(body), connection }], true);
+    } catch (error) {
+      this.#answer(question, ["throw", question, error], false);
+    } finally {
+      this.#requests.delete(question);
+    }
+  }
+
+  #onReturn(question: number, payload: Payload): void {
+    const pending = this.#settle(question);
+    this.#send(["finish", question], true);
+    if (pending) pending.resolve(payload);
+    else payload.dispose();
+  }
+
+  #onFinish(question: number): void {
+    const reply = this.#answers.get(question);
+    this.#answers.delete(question);
+    reply?.promise.then((result) => result.dispose(), () => {});
+  }
+
+  #onAbort(question: number): void {
+    const request = this.#requests.get(question);
+    if (request) abortRequest(request, new DOMException("The client has disconnected", "AbortError"));
+  }
+
+  #onRelease(id: number): void {
+    const hook = this.#exports.get(id);
+    this.#exports.delete(id);
+    hook?.dispose();
+  }
+
+  // ---- values ------------------------------------------------------------------------------------
+
+  #sendBody(body: string | Uint8Array | ReadableStream<Uint8Array> | null): Body {
+    if (body === null) return null;
+    if (body instanceof ReadableStream) return ["stream", this.#streams.exportReadable(body)];
+    const length = typeof body === "string" ? body.length * 3 : body.byteLength;
+    if (length <= WHOLE_BODY_BYTES) return body;
+    return ["stream", this.#streams.exportReadable(new Blob([body as BlobPart]).stream())];
+  }
+
+  #receiveBody(body: Body): string | Uint8Array | Source | null {
+    if (body === null || typeof body === "string" || body instanceof Uint8Array) return body;
+    const stream = this.#streams.importReadable(body[1]);
+    return { open: () => stream, cancel: (reason) => void stream.cancel(reason).catch(() => {}) };
+  }
+
+  #export(hook: Hook): number {
+    if (this.#exports.size >= MAX_EXPORTS) throw overloaded("objects");
+    const id = this.#nextExport++;
+    this.#exports.set(id, hook.dup());
+    return id;
+  }
+
+  describe(value: object): unknown[] | undefined {
+    const hook = hookOf(value);
+    if (hook) {
+      if (hook instanceof AgentHook) {
+        const { namespace, id, name } = hook.address;
+        return ["agent", namespace, id, name];
+      }
+      if (hook instanceof EntrypointHook) return ["entrypoint", hook.entrypoint, hook.props];
+      const known = hook instanceof ImportHook ? hook.idFor(this) : null;
+      return known === null ? ["stub", this.#export(hook)] : ["back", known];
+    }
+    if (value instanceof ReadableStream) return ["readable", this.#streams.exportReadable(value)];
+    if (value instanceof WritableStream) return ["writable", this.#streams.exportWritable(value)];
+    if (value instanceof Headers) return ["headers", packHeaders(value as unknown as OurHeaders)];
+    if (value instanceof Request) {
+      const { method, url, headers, redirect, cf, body } = takeRequest(value as unknown as OurRequest);
+      return ["request", { method, url, headers, redirect, cf, body: this.#sendBody(body) }];
+    }
+    if (value instanceof Response) {
+      const { status, statusText, headers, body } = takeResponse(value as unknown as OurResponse);
+      return ["response", { status, statusText, headers, body: this.#sendBody(body), connection: null }];
+    }
+    return undefined;
+  }
+
+  restore(description: unknown[]): unknown {
+    const [kind, first] = description;
+    switch (kind) {
+      case "stub": return newStub(this.#keep(new ImportHook(new Import(this, first as number))));
+      case "back": return newStub(this.#keep(this.#target(["export", first as number]).dup()));
+      case "agent": return newFetcher(this.#make.agent(addressOf(description.slice(1) as [number, string, string])));
+      case "entrypoint": return newFetcher(this.#make.entrypoint(first as string, description[2]));
+      case "readable": return this.#streams.importReadable(first as number);
+      case "writable": return this.#streams.importWritable(first as number);
+      case "headers": return headersFromPacked(first as string);
+      case "request": {
+        const { method, url, headers, redirect, cf, body } = first as WireRequest;
+        const made = makeRequest(method, url, headers, this.#receiveBody(body), cf);
+        return made.redirect === redirect ? made : new OurRequest(made, { redirect: redirect as "follow" });
+      }
+      case "response": return this.#response(first as WireResponse);
+      default: throw new Error("A value from another host is of a kind that is not known here.");
+    }
+  }
+
+  #keep(hook: Hook): Hook {
+    this.#decoded.push(hook);
+    return hook;
+  }
+
+  // ---- sending -----------------------------------------------------------------------------------
+
+  get #addon(): Addon {
+    return this.#services.addon;
+  }
+
+  #send(message: Message, plain: boolean): void {
+    if (!this.#gone) this.#addon.peerSend(null, this.#peer, encode(message, this, plain));
+  }
+
+  #sendRaw(whose: Whose, id: number, bytes: Uint8Array): void {
+    if (this.#gone) return;
+    const frame = new Uint8Array(RAW_HEADER_BYTES + bytes.byteLength);
+    frame[0] = RAW;
+    frame[1] = whose === "mine" ? 1 : 0;
+    new DataView(frame.buffer).setUint32(2, id, true);
+    frame.set(bytes, RAW_HEADER_BYTES);
+    this.#addon.peerSend(null, this.#peer, frame);
+  }
+
+  /** The other host is gone, and all that was between the two with it. */
+  break(): void {
+    this.#gone = true;
+    for (const { reject } of this.#pending.values()) reject(connectionLost());
+    this.#pending.clear();
+    for (const request of this.#requests.values()) abortRequest(request, connectionLost());
+    this.#requests.clear();
+    this.#streams.break();
+    const exports = this.#exports;
+    this.#exports = new Map();
+    for (const hook of exports.values()) hook.dispose();
+    for (const question of [...this.#answers.keys()]) this.#onFinish(question);
+    const broken = this.#broken;
+    this.#broken = new Set();
+    for (const callback of broken) callback(connectionLost());
+  }
+}
+
+/** The sessions with the other hosts, made when first needed; a host that is gone gets a new one. */
+export class PeerSessions implements Peers, PeerCalls {
+  readonly #services: RuntimeServices;
+  readonly #make: MakeHooks;
+  readonly #sessions = new Map<number, Session>();
+
+  constructor(services: RuntimeServices, make: MakeHooks) {
+    this.#services = services;
+    this.#make = make;
+  }
+
+  #session(peer: number): Session {
+    let session = this.#sessions.get(peer);
+    if (session === undefined) {
+      session = new Session(peer, this.#services, this.#make);
+      this.#sessions.set(peer, session);
+    }
+    return session;
+  }
+
+  #owner(address: AgentAddress): Session {
+    return this.#session(this.#services.dispatcher.ownerOf(address.id));
+  }
+
+  fetch(address: AgentAddress, request: Request): Promise<Response> {
+    return this.#owner(address).fetch(address, request as unknown as OurRequest);
+  }
+
+  callAgent(address: AgentAddress, path: readonly string[], args: Payload | null): Reply {
+    const { namespace, id, name } = address;
+    return this.#owner(address).call(["agent", namespace, id, name], path, args);
+  }
+
+  call(address: AgentAddress, path: readonly string[], args: readonly unknown[]): Promise<unknown> {
+    return invoke(this.#make.agent(address), path, args);
+  }
+
+  received(peer: number, data: Uint8Array): void {
+    this.#session(peer).receive(data);
+  }
+
+  gone(peer: number): void {
+    const session = this.#sessions.get(peer);
+    this.#sessions.delete(peer);
+    session?.break();
+  }
+}
