@@ -7,6 +7,7 @@ import { Body, bodyHeaders, copyBody, extract, extractedType, hasImmutableHeader
 import { encode, encodingOf, withoutEncoding } from "./encode.ts";
 import { Headers, type HeadersInit, type Packed } from "./headers.ts";
 import { NodeResponse } from "./native.ts";
+import { lengthOf } from "./streams.ts";
 import { WebSocket } from "./websocket.ts";
 
 export interface ResponseInit {
@@ -161,6 +162,8 @@ export class Response extends Body {
     if (typeof source === "string" || source instanceof Uint8Array) {
       return { bodyKind: 1, body: source, status, statusText, headers, webSocket };
     }
+    const length = source === null ? undefined : lengthOf(source);
+    if (length !== undefined && !/(?:^|\0)content-length\0/i.test(headers)) headers += `Content-Length\0${length}\0`;
     return { ...toTaken(source), status, statusText, headers, webSocket };
   }
 

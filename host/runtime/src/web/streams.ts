@@ -67,6 +67,12 @@ export class IdentityTransformStream extends TransformStream<ArrayBuffer | Array
   get [Symbol.toStringTag](): string { return "IdentityTransformStream"; }
 }
 
+const lengths = new WeakMap<object, number>();
+/** How long a stream is that a FixedLengthStream gives; undefined for any other. */
+export function lengthOf(stream: object): number | undefined {
+  return lengths.get(stream);
+}
+
 /** Passes on exactly as many bytes as it was made for. */
 export class FixedLengthStream extends TransformStream<ArrayBuffer | ArrayBufferView, Uint8Array> {
   constructor(expectedLength: number | bigint, queuingStrategy?: { highWaterMark?: number }) {
@@ -88,6 +94,7 @@ export class FixedLengthStream extends TransformStream<ArrayBuffer | ArrayBuffer
         if (left > 0) throw new TypeError("FixedLengthStream did not see all expected bytes before close().");
       },
     }, queuingStrategy);
+    lengths.set(this.readable, left);
   }
   get [Symbol.toStringTag](): string { return "FixedLengthStream"; }
 }
