@@ -180,7 +180,8 @@ export function connect(address: string | SocketAddress, options: SocketOptions 
   const host = hostname.replace(/^\[|\]$/g, "");
   const allowHalfOpen = true; // The stream's "end" decides: see `allowHalfOpen` above.
   if (mode === "on") {
-    const secure = tls.connect({ host, port, allowHalfOpen, ...(net.isIP(host) === 0 ? { servername: host } : {}) });
+    const name = net.isIP(host) === 0 ? { servername: host } : {};
+    const secure = tls.connect({ host, port, allowHalfOpen, ...name } as net.TcpNetConnectOpts & tls.ConnectionOptions);
     return new Socket(secure, host, options, "secureConnect");
   }
   return new Socket(net.connect({ host, port, allowHalfOpen }), host, options, "connect");

@@ -27,6 +27,7 @@ function typeOf(error: Error): string {
 }
 
 const SKIPPED = new Set(["stack", "message"]);
+const SKIPPED_DOM = new Set(["stack", "message", "name", "code"]);
 
 /** Takes an error apart. What `copy` refuses is left out: an error must arrive. */
 export function takeError(error: Error, copy: (value: unknown) => unknown): ErrorParts {
@@ -39,15 +40,11 @@ export function takeError(error: Error, copy: (value: unknown) => unknown): Erro
     }
   };
   const type = typeOf(error);
-  if (type !== "DOMException") {
-    for (const key of Object.keys(error)) {
-      if (!SKIPPED.has(key)) add(key, (error as unknown as Record<string, unknown>)[key]);
-    }
-    for (const key of ["cause", "errors"]) {
-      if (Object.hasOwn(error, key) && !properties.some(([name]) => name === key)) {
-        add(key, (error as unknown as Record<string, unknown>)[key]);
-      }
-    }
+  const members = error as unknown as Record<string, unknown>;
+  const skipped = type === "DOMException" ? SKIPPED_DOM : SKIPPED;
+  for (const key of Object.keys(error)) if (!skipped.has(key)) add(key, members[key]);
+  for (const key of ["cause", "errors"]) {
+    if (Object.hasOwn(error, key) && !Object.keys(error).includes(key)) add(key, members[key]);
   }
   const stack = typeof error.stack === "string" ? error.stack : undefined;
   return { type, name: String(error.name), message: String(error.message), stack, properties };
