@@ -182,7 +182,8 @@ void Events::on(const wire::AgentWake& message) {
   call(Handler::agentWake, {make_number(env_, message.agent.name_space),
                             make_ascii(env_, message.agent.hex()), make_text(env_, message.name),
                             automatic ? make_text(env_, message.auto_request) : make_null(env_),
-                            automatic ? make_text(env_, message.auto_response) : make_null(env_)});
+                            automatic ? make_text(env_, message.auto_response) : make_null(env_),
+                            make_number(env_, message.sockets)});
 }
 
 void Events::on(const wire::AgentSocket& message) {
