@@ -1,0 +1,257 @@
+// The core itself: clients on one side, hosts on the other, and between them who owns what. It
+// takes the network's events, gives each to the host slot that owns the agent concerned, keeps what
+// a host has not finished, and carries the hosts' answers back. It never runs user code and never
+// opens an agent's database.
+//
+// What always holds: the events of one agent reach its handlers in the order in which they came,
+// each at most once; an agent is awake on one host at a time; a client's socket outlives the host,
+// unless the code had not asked for that; and whoever cannot be served is told why, at once.
+//
+// One thread, the event loop's. Owned by main; the server, the world and the registry outlive it.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "core/alarm_index.h"
+#include "core/cron.h"
+#include "core/fault.h"
+#include "core/registry.h"
+#include "core/report.h"
+#include "core/router.h"
+#include "core/supervisor.h"
+#include "core/tables.h"
+#include "net/server.h"
+
+namespace hearth::core {
+
+struct EngineOptions {
+  Mode mode = Mode::kDev;
+  std::filesystem::path state;  // agents at <state>/do/<unique key>/<id>.sqlite
+  std::string worker;           // the worker's name, for the registry
+  SupervisorOptions supervisor;
+  std::size_t queue_bytes_max = kHostQueueBytesMax;  // kept for one host, in all
+  std::size_t queue_events_max = 4096;   // waiting for one host; a socket that adds to it pauses
+  std::uint32_t early_ms_max = 300'000;  // an accepted socket whose 101 does not come
+  std::uint32_t client_stop_ms = 1'500;  // of a shutdown: for clients to take their close
+  std::uint32_t host_stop_ms = 2'500;    // and then for hosts to drain
+};
+
+struct EngineHooks {
+  std::function<void()> on_serving = [] {};  // once, when every slot has had its first host
+  // Ready's or LoadFailed's JSON, once for each document.
+  std::function<void(std::string_view json)> on_loaded = [](std::string_view) {};
+  std::function<void(std::string_view json)> on_load_failed = [](std::string_view) {};
+};
+
+// A request that has not been answered in full.
+struct PendingRequest {
+  RequestId id;
+  Host* host = nullptr;  // null: it waits for one
+  bool upgrade = false;
+  bool head_sent = false;
+  bool body_streamed = false;
+  bool body_ended = false;
+  // What was sent of a streamed body is kept until the host has taken from it.
+  bool body_kept = false;
+  std::string body;
+  std::string url;
+  std::string accept;
+};
+
+class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
+ public:
+  Engine(EngineOptions options, EngineHooks hooks, const os::World& world, HostLauncher& launcher,
+         Registry& registry, Report& report);
+  ~Engine() override;
+
+  // Before anything else is called.
+  void attach(net::Server& server) { server_ = &server; }
+  // What is served from now on. The first starts the hosts; later ones replace them.
+  void deploy(Deployment deployment);
+  // While no host can serve, answers are this fault (a build that failed).
+  void set_build_fault(std::optional<Fault> fault);
+  // Closes clients (1001), drains the hosts. `done` runs once.
+  void stop(std::function<void()> done);
+
+  std::size_t overdue_alarms() const { return alarms_.overdue(); }
+  std::size_t agents() const { return agents_.size(); }
+  std::size_t connections() const { return connections_.size(); }
+  std::size_t requests() const { return requests_.size(); }
+  std::size_t pending(unsigned slot) const { return mailboxes_[slot].pending.size(); }
+  std::size_t in_flight(unsigned slot) const;
+
+ private:
+  friend struct FromHost;
+
+  // Events of a slot that no host has been given yet, and which sockets are not read meanwhile.
+  struct Mailbox {
+    std::deque<Event> pending;
+    std::size_t pending_bytes = 0;
+    std::vector<ConnectionId> paused;
+  };
+
+  // ---- the network (engine_requests.cc, engine_sockets.cc)
+  void on_request(const net::Request& request) override;
+  void on_body(RequestId request, std::string_view data) override;
+  void on_body_end(RequestId request) override;
+  void on_request_gone(RequestId request, std::string_view reason) override;
+  void on_response_taken(RequestId request, std::uint32_t bytes) override;
+  void on_message(net::SocketId socket, net::MessageKind kind, std::string_view data) override;
+  void on_socket_closed(net::SocketId socket, std::uint16_t code, std::string_view reason,
+                        bool clean) override;
+
+  // ---- the hosts (engine_hosts.cc)
+  Status on_frame(Host& host, std::string_view frame) override;
+  void on_batch_end(Host& host) override;
+  void on_room(Host& host) override;
+  void on_promoted(Host& host) override;
+  void on_slot_lost(Host& host) override;
+  void on_loaded(const Document& document, std::string_view json) override;
+  void on_load_failed(const Document& document, std::string_view json) override;
+  void on_unavailable(std::string_view reason) override;
+  void lose_agents(Host& host);
+  void lose_events(Host& host);
+  void lose_requests(Host& host);
+  void lose_connections(Host& host);
+  void lose_event(Event& event, const Host& host);
+
+  // ---- the hosts' messages
+  void on(Host& host, const wire::Respond& message);
+  void on(Host& host, const wire::ResponseData& message);
+  void on(Host& host, const wire::ResponseEnd& message);
+  void on(Host& host, const wire::ResponseFailed& message);
+  void on(Host& host, const wire::BodyCredit& message);
+  void on(Host& host, const wire::SocketOpen& message);
+  void on(Host& host, const wire::RespondUpgrade& message);
+  void on(Host& host, const wire::Send& message);
+  void on(Host& host, const wire::SendMany& message);
+  void on(Host& host, const wire::CloseSocket& message);
+  void on(Host& host, const wire::Attach& message);
+  void on(Host& host, const wire::AutoResponse& message);
+  void on(Host& host, const wire::AgentOpened& message);
+  void on(Host& host, const wire::AgentSleep& message);
+  void on(Host& host, const wire::AlarmSet& message);
+  void on(Host& host, const wire::AlarmDone& message);
+  void on(Host& host, const wire::PeerSend& message);
+  void on(Host& host, const wire::Log& message);
+  bool known(Host& host, const AgentId& agent);
+
+  // ---- events on their way (engine_events.cc)
+  // Hands an event to the slot's host, or keeps it until there is one with room.
+  template <typename Message>
+  void deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t subject, Message message);
+  bool send_pending(Host& host, Event& event);
+  void pump(Host& host);
+  bool stale(const Event& event) const;
+  void release(Event& event);
+  void wake(Host& host, Agent& agent);
+  std::size_t load(unsigned slot) const;
+  bool crowded(unsigned slot) const;
+  void pause_if_crowded(Connection& connection, unsigned slot);
+  void resume_if_room(unsigned slot);
+  unsigned least_loaded() const;
+  unsigned slot_of(const Agent& agent) const;
+
+  // ---- requests
+  PendingRequest* request_of(Host& host, RequestId id);
+  PendingRequest& open_request(const net::Request& request);
+  void close_request(PendingRequest& request);
+  void answer(RequestId id, bool upgrade, std::string_view accept, const Fault& fault);
+  void answer_and_close(PendingRequest& request, const Fault& fault);
+  void refuse_upgrade(Host& host, PendingRequest& request, const wire::Respond& message);
+  std::optional<Fault> unavailable_fault(unsigned slot) const;
+  std::string next_reference();
+
+  // ---- sockets
+  void send_to(Connection& connection, net::MessageKind kind, std::string_view data);
+  void flush_early(Connection& connection);
+  void end_connection(Connection& connection, std::uint16_t code, std::string_view reason,
+                      bool clean);
+  void orphan(Connection& connection, std::uint16_t code, std::string_view reason);
+  void erase(Connection& connection);
+  bool auto_responded(Connection& connection, net::MessageKind kind, std::string_view data);
+  void sweep_early();
+
+  // ---- alarms, crons, probes (engine_alarms.cc)
+  void fire_alarm(const AgentId& agent, const AlarmEntry& alarm) override;
+  void alarm_changed(const AgentId& agent, const AlarmEntry* alarm) override;
+  void alarm_given_up(const AgentId& agent, const AlarmEntry& alarm) override;
+  void load_alarms();
+  void find_unclean_agents();
+  void probe(const AgentId& agent);
+  void pump_probes();
+  void fail_alarms_of(const Host& host, const std::unordered_set<AgentId>& kept);
+  void start_crons();
+  void arm_crons();
+  void fire_crons();
+  const std::string& unique_key(const AgentId& agent) const;
+  std::string label(const Agent& agent) const;
+
+  const EngineOptions options_;
+  const EngineHooks hooks_;
+  const os::World world_;
+  Registry& registry_;
+  Report& report_;
+  net::Server* server_ = nullptr;
+  Deployment deployment_;
+  Router router_;
+  AgentTable agents_;
+  ConnectionTable connections_;
+  FlatMap<PendingRequest> requests_;
+  std::vector<std::unique_ptr<PendingRequest>> spare_requests_;
+  std::vector<Mailbox> mailboxes_;
+  AlarmIndex alarms_;
+  std::deque<AgentId> probes_;           // to be asked
+  std::unordered_set<AgentId> probing_;  // asked, not answered
+  std::vector<std::pair<Cron, std::string>> crons_;
+  std::int64_t crons_fired_ms_ = 0;
+  os::TimerId cron_timer_;
+  os::TimerId early_timer_;
+  std::unordered_map<ConnectionId, std::int64_t> early_;  // sockets without a client, since when
+  std::optional<Fault> build_fault_;
+  std::uint64_t last_reference_ = 0;
+  bool serving_ = false;
+  bool loaded_registry_ = false;
+  bool stopping_ = false;
+  // Last: its end must find the rest in place.
+  Supervisor supervisor_;
+};
+
+template <typename Message>
+void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t subject,
+                     Message message) {
+  if (agent != nullptr) ++agent->events_held;
+  Mailbox& mailbox = mailboxes_[slot];
+  Host* host = supervisor_.active(slot);
+  if (host != nullptr && mailbox.pending.empty()) {
+    if (const std::optional<std::uint32_t> place = host->events().claim()) {
+      if (agent != nullptr) {
+        wake(*host, *agent);
+        ++agent->events_sent;
+      }
+      message.slot = *place;
+      Event& event = host->events().entry(*place);
+      event.kind = kind;
+      event.agent = agent;
+      event.subject = subject;
+      wire::append(event.frame, message);
+      host->events().filled(*place);
+      host->link().send_frame(event.frame);
+      return;
+    }
+  }
+  Event event{kind, agent, subject, {}};
+  wire::append(event.frame, message);
+  mailbox.pending_bytes += event.frame.size();
+  mailbox.pending.push_back(std::move(event));
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,246 @@
+// Hosts: their frames, their promotion, and what their end leaves behind.
+#include <algorithm>
+#include <utility>
+
+#include "core/engine.h"
+
+namespace hearth::core {
+
+// One frame's message to the engine's overload for it.
+struct FromHost {
+  Engine& engine;
+  Host& host;
+  template <typename Message>
+  void on(const Message& message) {
+    engine.on(host, message);
+  }
+  void on(const wire::Ready&) {}
+  void on(const wire::LoadFailed&) {}
+  void on(const wire::Drained&) {}
+};
+
+Status Engine::on_frame(Host& host, std::string_view frame) {
+  FromHost from{*this, host};
+  return wire::dispatch<wire::Direction::kToCore>(frame, from);
+}
+
+bool Engine::known(Host& host, const AgentId& agent) {
+  if (agent.name_space < deployment_.namespaces.size()) return true;
+  host.kill("it named an agent of a namespace that there is not");
+  return false;
+}
+
+void Engine::on_batch_end(Host& host) {
+  host.events().sweep([this](Event& event) { release(event); });
+  if (supervisor_.active(host.slot) != &host) return;
+  pump(host);
+  resume_if_room(host.slot);
+}
+
+void Engine::on_room(Host& host) {
+  if (supervisor_.active(host.slot) == &host) resume_if_room(host.slot);
+}
+
+void Engine::on_promoted(Host& host) {
+  pump(host);
+  resume_if_room(host.slot);
+  pump_probes();
+  if (serving_) return;
+  for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
+    if (slot != host.slot && supervisor_.active(slot) == nullptr) return;
+  }
+  serving_ = true;
+  hooks_.on_serving();
+  alarms_.start();
+  arm_crons();
+}
+
+void Engine::on_loaded(const Document&, std::string_view json) {
+  hooks_.on_loaded(json);
+}
+
+void Engine::on_load_failed(const Document&, std::string_view json) {
+  hooks_.on_load_failed(json);
+}
+
+// Requests that wait for a host will not get one soon: they are told why. Messages keep waiting.
+void Engine::on_unavailable(std::string_view) {
+  for (unsigned slot = 0; slot < mailboxes_.size(); ++slot) {
+    const std::optional<Fault> fault = unavailable_fault(slot);
+    if (!fault) continue;
+    for (const Event& event : mailboxes_[slot].pending) {
+      if (event.kind != EventKind::kFetch) continue;
+      if (PendingRequest* request = requests_.find(event.subject)) {
+        answer_and_close(*request, *fault);
+      }
+    }
+    // What is left of them in the queue is stale, and dropped when it is pumped.
+  }
+}
+
+// ---- the end of a host
+
+void Engine::on_slot_lost(Host& host) {
+  lose_agents(host);
+  lose_events(host);
+  lose_requests(host);
+  lose_connections(host);
+  for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
+    Host* other = slot == host.slot ? nullptr : supervisor_.active(slot);
+    if (other != nullptr) other->send(wire::PeerGone{static_cast<std::uint8_t>(host.slot)});
+  }
+}
+
+// Whoever was awake there is asked for its alarm by the next host: the last word may be missing.
+void Engine::lose_agents(Host& host) {
+  std::vector<Agent*> lost;
+  agents_.for_each([&](Agent& agent) {
+    if (agent.host == &host) lost.push_back(&agent);
+  });
+  for (Agent* agent : lost) {
+    agent->host = nullptr;
+    agent->events_sent = 0;
+    if (!stopping_ && !host.drained) probe(agent->id);
+    if (stopping_ && host.drained) {
+      registry_.agent_closed(unique_key(agent->id), agent->id.hex());
+    }
+  }
+  std::vector<AgentId> asked(probing_.begin(), probing_.end());
+  for (const AgentId& id : asked) {
+    if (wire::owning_slot(id.bytes, supervisor_.slot_count()) == host.slot) {
+      probing_.erase(id);
+      probe(id);
+    }
+  }
+  for (Agent* agent : lost) agents_.drop_if_idle(*agent);
+}
+
+// Events that had not begun go back to the front of the queue, in their order; the others are over.
+void Engine::lose_events(Host& host) {
+  auto rest = host.events().take_unfinished([this](Event& event) { release(event); });
+  Mailbox& mailbox = mailboxes_[host.slot];
+  // Calls of peers were told that they failed (PeerGone): they must not run after all.
+  std::erase_if(mailbox.pending, [&](const Event& event) {
+    if (event.kind != EventKind::kPeer) return false;
+    mailbox.pending_bytes -= event.frame.size();
+    return true;
+  });
+  std::unordered_set<AgentId> alarms_kept;
+  for (auto unfinished = rest.rbegin(); unfinished != rest.rend(); ++unfinished) {
+    Event& event = unfinished->event;
+    if (unfinished->begun || event.kind == EventKind::kNone) continue;
+    if (event.kind == EventKind::kFetch) {
+      if (PendingRequest* request = requests_.find(event.subject)) request->host = nullptr;
+    }
+    if (event.kind == EventKind::kAlarm) alarms_kept.insert(event.agent->id);
+    mailbox.pending_bytes += event.frame.size();
+    mailbox.pending.push_front(std::move(event));
+  }
+  for (auto& unfinished : rest) {
+    if (unfinished.begun) lose_event(unfinished.event, host);
+  }
+  fail_alarms_of(host, alarms_kept);
+}
+
+void Engine::lose_event(Event& event, const Host& host) {
+  const std::string of = event.agent ? " of " + label(*event.agent) : std::string();
+  const std::string when = " when its host ended (" + host.ending() + "); it is not repeated";
+  switch (event.kind) {
+    case EventKind::kSocketMessage:
+      report_.say(Level::kWarn, "the handler of a WebSocket message" + of + " had begun" + when);
+      break;
+    case EventKind::kSocketClosed:
+      report_.say(Level::kWarn, "the handler of a WebSocket's close" + of + " had begun" + when);
+      break;
+    case EventKind::kScheduled:
+      report_.say(Level::kWarn, "the scheduled handler had begun" + when);
+      break;
+    default:
+      break;  // requests and alarms are seen to by themselves
+  }
+  release(event);
+}
+
+void Engine::lose_requests(Host& host) {
+  std::vector<PendingRequest*> lost;
+  requests_.for_each([&](PendingRequest& request) {
+    if (request.host == &host) lost.push_back(&request);
+  });
+  Fault fault{.code = "R413", .status = 503};
+  fault.message = host.drained ? "the code was replaced before it answered"
+                               : "the code handling this request ended before it answered";
+  fault.fix = "What it had done until then was kept; ask again if it may be done twice.";
+  fault.where = host.drained ? "" : host.ending();
+  for (PendingRequest* request : lost) {
+    if (!request->head_sent) {
+      answer_and_close(*request, fault);
+      continue;
+    }
+    report_.say(Level::kWarn, "a response to " + request->url + " was cut: " + fault.message);
+    const RequestId id = request->id;
+    close_request(*request);
+    server_->respond_abort(id);
+  }
+}
+
+void Engine::lose_connections(Host& host) {
+  const std::string_view reason =
+      host.drained ? "the code was replaced, and this socket could not outlive it"
+                   : "the code that held this socket ended";
+  connections_.for_each([&](Connection& connection) {
+    if (connection.host_number != host.number || connection.orphaned) return;
+    const bool waits_for_client = connection.early != nullptr;
+    if (connection.hibernatable && !waits_for_client) return;
+    orphan(connection, stopping_ ? 1001 : 1012, reason);
+  });
+}
+
+// ---- agents
+
+void Engine::on(Host& host, const wire::AgentOpened& message) {
+  if (!known(host, message.agent)) return;
+  Agent& agent = agents_.get(message.agent);
+  if (!message.name.empty()) agent.name = message.name;
+  wake(host, agent);
+}
+
+void Engine::on(Host& host, const wire::AgentSleep& message) {
+  if (!known(host, message.agent)) return;
+  Agent* agent = agents_.find(message.agent);
+  if (agent != nullptr) {
+    // An event is on its way to it: it stays awake, and will ask again.
+    if (agent->host != &host || agent->events_sent > message.events) return;
+    agent->host = nullptr;
+    agent->events_sent = 0;
+    registry_.agent_closed(unique_key(message.agent), message.agent.hex());
+  }
+  host.send(wire::SleepAccepted{message.agent});
+  if (agent != nullptr) agents_.drop_if_idle(*agent);
+}
+
+// ---- between hosts, and to the log
+
+void Engine::on(Host& host, const wire::PeerSend& message) {
+  if (message.peer >= supervisor_.slot_count()) return;
+  const wire::PeerData data{static_cast<std::uint8_t>(host.slot), message.data};
+  Mailbox& mailbox = mailboxes_[message.peer];
+  Host* peer = supervisor_.active(message.peer);
+  if (peer != nullptr && mailbox.pending.empty()) {
+    peer->send(data);
+    return;
+  }
+  if (crowded(message.peer)) {
+    host.send(wire::PeerGone{message.peer});
+    return;
+  }
+  Event event{EventKind::kPeer, nullptr, 0, {}};
+  wire::append(event.frame, data);
+  mailbox.pending_bytes += event.frame.size();
+  mailbox.pending.push_back(std::move(event));
+}
+
+void Engine::on(Host&, const wire::Log& message) {
+  report_.host_log(static_cast<Level>(std::min<std::uint8_t>(message.level, 3)), message.json);
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,231 @@
+// WebSockets: messages to the agents that own them, sends back, and the ends of both.
+#include <cstring>
+#include <utility>
+
+#include "core/engine.h"
+
+namespace hearth::core {
+
+namespace {
+// What code may send before its 101, on one socket.
+constexpr std::size_t kEarlyBytesMax = 1024 * 1024;
+constexpr std::uint32_t kEarlySweepMs = 30'000;
+}  // namespace
+
+// ---- from clients
+
+void Engine::on_message(net::SocketId socket, net::MessageKind kind, std::string_view data) {
+  Connection* connection = connections_.find(socket);
+  if (connection == nullptr || connection->orphaned) return;
+  if (auto_responded(*connection, kind, data)) return;
+  Agent* agent = connection->agent;
+  const unsigned slot = agent ? slot_of(*agent) : connection->slot();
+  wire::SocketMessage message;
+  message.connection = connection->id;
+  message.kind = static_cast<std::uint8_t>(kind);
+  message.data = data;
+  deliver(slot, EventKind::kSocketMessage, agent, connection->id.value, message);
+  pause_if_crowded(*connection, slot);
+}
+
+// The platform's automatic answer, which wakes nobody.
+bool Engine::auto_responded(Connection& connection, net::MessageKind kind, std::string_view data) {
+  Agent* agent = connection.agent;
+  if (agent == nullptr || !agent->auto_response || !connection.hibernatable) return false;
+  if (kind == net::MessageKind::kBinary || data != agent->auto_response->request) return false;
+  connection.auto_response_ms = world_.clock.wall_ms();
+  server_->send(connection.socket, net::MessageKind::kText, agent->auto_response->response);
+  if (agent->host != nullptr) {
+    agent->host->send(wire::AutoResponded{connection.id, connection.auto_response_ms});
+  }
+  return true;
+}
+
+void Engine::on_socket_closed(net::SocketId socket, std::uint16_t code, std::string_view reason,
+                              bool clean) {
+  Connection* connection = connections_.find(socket);
+  if (connection == nullptr) return;
+  connections_.unbind(*connection);
+  end_connection(*connection, code, reason, clean);
+}
+
+// Tells the code that the socket is gone. The connection stays until its handler has run: an agent
+// that must be woken for it is to find the socket among its own.
+void Engine::end_connection(Connection& connection, std::uint16_t code, std::string_view reason,
+                            bool clean) {
+  connection.early.reset();
+  early_.erase(connection.id);
+  Agent* agent = connection.agent;
+  const unsigned slot = agent ? slot_of(*agent) : connection.slot();
+  const bool nobody = stopping_ && supervisor_.active(slot) == nullptr;
+  if (connection.orphaned || nobody) return erase(connection);
+  if (std::exchange(connection.closed, true)) return;
+  wire::SocketClosed message;
+  message.connection = connection.id;
+  message.code = code;
+  message.reason = reason;
+  message.clean = clean ? 1 : 0;
+  deliver(slot, EventKind::kSocketClosed, agent, connection.id.value, message);
+}
+
+void Engine::erase(Connection& connection) {
+  Agent* agent = connection.agent;
+  early_.erase(connection.id);
+  connections_.erase(connection);
+  if (agent != nullptr) agents_.drop_if_idle(*agent);
+}
+
+// The code that knew the socket is gone for good: the client is told, nobody else.
+void Engine::orphan(Connection& connection, std::uint16_t code, std::string_view reason) {
+  connection.orphaned = true;
+  if (!connection.socket) return erase(connection);
+  server_->close(connection.socket, code, reason);
+}
+
+// ---- from hosts
+
+void Engine::on(Host& host, const wire::SocketOpen& message) {
+  const bool of_worker = (message.flags & wire::kSocketOfWorker) != 0;
+  if (!of_worker && !known(host, message.agent)) return;
+  if (message.attachment.size() > 2 * kAttachmentBytesMax ||
+      message.tags.size() > kTagsPerSocketMax * (kTagBytesMax + 1)) {
+    return host.kill("it sent a socket with more tags or attachment than there may be");
+  }
+  Agent* agent = of_worker ? nullptr : &agents_.get(message.agent);
+  Connection* connection = connections_.open(message.connection, agent);
+  if (connection == nullptr) return host.kill("it used a socket's id twice");
+  connection->host_number = host.number;
+  connection->hibernatable = (message.flags & wire::kSocketHibernatable) != 0;
+  connection->tags = message.tags;
+  connection->attachment = message.attachment;
+  connection->early = std::make_unique<EarlySends>();
+  early_.emplace(message.connection, world_.clock.steady_ms());
+  if (early_.size() == 1) {
+    world_.loop.cancel(early_timer_);
+    early_timer_ = world_.loop.after(kEarlySweepMs, [this] { sweep_early(); });
+  }
+}
+
+// Sockets that code accepted and whose 101 never came.
+void Engine::sweep_early() {
+  const std::int64_t before_ms = world_.clock.steady_ms() - options_.early_ms_max;
+  std::vector<ConnectionId> late;
+  for (const auto& [id, since_ms] : early_) {
+    if (since_ms < before_ms) late.push_back(id);
+  }
+  for (const ConnectionId id : late) {
+    if (Connection* connection = connections_.find(id)) {
+      end_connection(*connection, 1006, "no client came for this socket", false);
+    }
+  }
+  if (!early_.empty()) {
+    early_timer_ = world_.loop.after(kEarlySweepMs, [this] { sweep_early(); });
+  }
+}
+
+void Engine::on(Host& host, const wire::RespondUpgrade& message) {
+  PendingRequest* request = request_of(host, message.request);
+  Connection* connection = connections_.find(message.connection);
+  if (connection != nullptr && (connection->socket || connection->closed)) connection = nullptr;
+  if (request == nullptr) {
+    // The client left first.
+    if (connection != nullptr) end_connection(*connection, 1006, "", false);
+    return;
+  }
+  if (connection == nullptr || !request->upgrade) {
+    Fault fault{.code = "R405", .status = 500};
+    fault.message = request->upgrade ? "the socket of a 101 response is not open"
+                                     : "101 answers a request that asked for no WebSocket";
+    return answer_and_close(*request, fault);
+  }
+  connection->url = std::move(request->url);
+  connection->protocol = header_value(message.headers, "sec-websocket-protocol");
+  close_request(*request);
+  const net::SocketId socket = server_->upgrade(message.request, message.headers);
+  if (!socket) return end_connection(*connection, 1006, "", false);
+  connections_.bind(*connection, socket);
+  flush_early(*connection);
+}
+
+// What code sent before the 101 leaves right after it.
+void Engine::flush_early(Connection& connection) {
+  early_.erase(connection.id);
+  const std::unique_ptr<EarlySends> early = std::move(connection.early);
+  if (!early) return;
+  for (const EarlySends::Send& send : early->sends) {
+    server_->send(connection.socket, send.kind, send.data);
+  }
+  if (early->close_code != 0) {
+    server_->close(connection.socket, early->close_code, early->close_reason);
+  }
+}
+
+void Engine::send_to(Connection& connection, net::MessageKind kind, std::string_view data) {
+  if (connection.socket) {
+    server_->send(connection.socket, kind, data);  // past its bound the server closes it: 1013
+    return;
+  }
+  if (!connection.early || connection.early->close_code != 0) return;
+  connection.early->bytes += data.size();
+  if (connection.early->bytes > kEarlyBytesMax) {
+    connection.early->close_code = 1013;
+    connection.early->close_reason = "too much was sent before the socket was open";
+    return;
+  }
+  connection.early->sends.push_back({kind, std::string(data)});
+}
+
+void Engine::on(Host&, const wire::Send& message) {
+  if (Connection* connection = connections_.find(message.connection)) {
+    send_to(*connection, static_cast<net::MessageKind>(message.kind), message.data);
+  }
+}
+
+void Engine::on(Host& host, const wire::SendMany& message) {
+  if (message.connections.size() % sizeof(std::uint64_t) != 0) {
+    return host.kill("it sent a malformed SendMany frame");
+  }
+  for (std::size_t at = 0; at < message.connections.size(); at += sizeof(std::uint64_t)) {
+    ConnectionId id;
+    std::memcpy(&id.value, message.connections.data() + at, sizeof id.value);
+    if (Connection* connection = connections_.find(id)) {
+      send_to(*connection, static_cast<net::MessageKind>(message.kind), message.data);
+    }
+  }
+}
+
+void Engine::on(Host&, const wire::CloseSocket& message) {
+  Connection* connection = connections_.find(message.connection);
+  if (connection == nullptr) return;
+  if (connection->socket) {
+    server_->close(connection->socket, message.code, message.reason);
+  } else if (connection->early && connection->early->close_code == 0) {
+    connection->early->close_code = message.code == 0 ? 1000 : message.code;
+    connection->early->close_reason = message.reason;
+  }
+}
+
+void Engine::on(Host& host, const wire::Attach& message) {
+  if (message.attachment.size() > 2 * kAttachmentBytesMax) {
+    return host.kill("it sent a larger attachment than there may be");
+  }
+  if (Connection* connection = connections_.find(message.connection)) {
+    connection->attachment = message.attachment;
+    if (connection->attachment.capacity() > 2 * connection->attachment.size() + 64) {
+      connection->attachment.shrink_to_fit();
+    }
+  }
+}
+
+void Engine::on(Host& host, const wire::AutoResponse& message) {
+  if (!known(host, message.agent)) return;
+  Agent& agent = agents_.get(message.agent);
+  if (message.enabled == 0) {
+    agent.auto_response.reset();
+    return agents_.drop_if_idle(agent);
+  }
+  agent.auto_response = std::make_unique<core::AutoResponse>(
+      core::AutoResponse{std::string(message.request), std::string(message.response)});
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,194 @@
+#include "core/fault.h"
+
+#include <strings.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/limits.h"
+#include "wire/codec.h"
+
+namespace hearth::core {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr auto kReplace = Json::error_handler_t::replace;
+
+std::string_view title(std::uint16_t status) {
+  switch (status) {
+    case 404:
+      return "Not found";
+    case 413:
+      return "Too large";
+    case 500:
+      return "The code failed";
+    case 502:
+      return "No answer from the code";
+    case 503:
+      return "Not available";
+    default:
+      return status < 500 ? "Refused" : "Failed";
+  }
+}
+
+std::string public_message(const Fault& fault) {
+  return std::string(title(fault.status)) + ". The server's log says why, under this reference.";
+}
+
+std::string docs(const Fault& fault) {
+  return "docs/diagnostics.md#" + fault.code;
+}
+
+std::string escaped(std::string_view text) {
+  std::string html;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        html += "&lt;";
+        break;
+      case '>':
+        html += "&gt;";
+        break;
+      case '&':
+        html += "&amp;";
+        break;
+      case '"':
+        html += "&quot;";
+        break;
+      default:
+        html += c;
+    }
+  }
+  return html;
+}
+
+std::string page(const Fault& fault, Mode mode, std::string_view reference) {
+  std::string html =
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width\"><title>" +
+      escaped(title(fault.status)) +
+      "</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:4rem auto;"
+      "padding:0 1rem;color:#222;background:#fff}h1{font-size:1.4rem}code,pre{font:14px/1.5 "
+      "ui-monospace,monospace}pre{background:#f4f2ee;padding:1rem;overflow:auto;border-radius:6px}"
+      ".code{color:#a33}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1a18}"
+      "pre{background:#26241f}.code{color:#f99}}</style><h1><span class=\"code\">" +
+      escaped(fault.code) + "</span> " + escaped(title(fault.status)) + "</h1>";
+  if (mode == Mode::kServe) {
+    return html + "<p>" + escaped(public_message(fault)) + "</p><p>Reference: <code>" +
+           escaped(reference) + "</code></p></html>\n";
+  }
+  html += "<p>" + escaped(fault.message) + "</p>";
+  if (!fault.where.empty()) html += "<p>At <code>" + escaped(fault.where) + "</code></p>";
+  if (!fault.fix.empty()) html += "<p>" + escaped(fault.fix) + "</p>";
+  if (!fault.stack.empty()) html += "<pre>" + escaped(fault.stack) + "</pre>";
+  return html + "</html>\n";
+}
+
+Json as_json(const Fault& fault, Mode mode, std::string_view reference) {
+  Json json;
+  json["code"] = fault.code;
+  if (mode == Mode::kServe) {
+    json["message"] = public_message(fault);
+    json["reference"] = reference;
+    return json;
+  }
+  json["message"] = fault.message;
+  if (!fault.where.empty()) json["where"] = fault.where;
+  if (!fault.fix.empty()) json["fix"] = fault.fix;
+  if (!fault.stack.empty()) json["stack"] = fault.stack;
+  json["docs"] = docs(fault);
+  return json;
+}
+
+void add_header(std::string& headers, std::string_view name, std::string_view value) {
+  headers += name;
+  headers += '\0';
+  headers += value;
+  headers += '\0';
+}
+
+}  // namespace
+
+std::uint16_t Fault::close_code() const {
+  if (status == 503) return 1013;
+  if (status >= 500) return 1011;
+  return static_cast<std::uint16_t>(4000 + status);
+}
+
+Answer render(const Fault& fault, Mode mode, std::string_view accept, std::string_view reference) {
+  Answer answer;
+  const bool html = accept.find("text/html") != std::string_view::npos;
+  if (html) {
+    answer.body = page(fault, mode, reference);
+  } else {
+    Json json;
+    json["error"] = as_json(fault, mode, reference);
+    answer.body = json.dump(-1, ' ', false, kReplace) + "\n";
+  }
+  add_header(answer.headers, "content-type",
+             html ? "text/html; charset=utf-8" : "application/json; charset=utf-8");
+  add_header(answer.headers, "cache-control", "no-store");
+  if (fault.retry_after_s > 0) {
+    add_header(answer.headers, "retry-after", std::to_string(fault.retry_after_s));
+  }
+  return answer;
+}
+
+std::string render_frame(const Fault& fault, Mode mode, std::string_view reference) {
+  Json inner = as_json(fault, mode, reference);
+  Json json;
+  json["error"] = inner["message"];
+  inner.erase("message");
+  json.update(inner);
+  return json.dump(-1, ' ', false, kReplace);
+}
+
+std::string close_reason(const Fault& fault, Mode mode, std::string_view reference) {
+  std::string reason = fault.code + ": ";
+  reason += mode == Mode::kDev ? fault.message : "see the server's log, " + std::string(reference);
+  if (reason.size() <= kWebSocketCloseReasonBytesMax) return reason;
+  std::size_t size = kWebSocketCloseReasonBytesMax - 3;
+  while (size > 0 && (static_cast<unsigned char>(reason[size]) & 0xc0) == 0x80) --size;
+  return reason.substr(0, size) + "...";
+}
+
+Fault fault_from_json(std::string_view json, Fault fault) {
+  const Json parsed = Json::parse(json, nullptr, false);
+  if (!parsed.is_object()) {
+    if (!json.empty()) fault.message = json;
+    return fault;
+  }
+  const auto text = [&](const char* key, std::string& target) {
+    const auto found = parsed.find(key);
+    if (found != parsed.end() && found->is_string()) target = found->get<std::string>();
+  };
+  text("code", fault.code);
+  text("message", fault.message);
+  text("where", fault.where);
+  text("fix", fault.fix);
+  text("stack", fault.stack);
+  const auto status = parsed.find("status");
+  if (status != parsed.end() && status->is_number_integer()) {
+    const auto value = status->get<std::int64_t>();
+    if (value >= 400 && value <= 599) fault.status = static_cast<std::uint16_t>(value);
+  }
+  return fault;
+}
+
+std::string_view header_value(std::string_view headers, std::string_view name) {
+  std::string_view value;
+  std::string_view key;
+  bool at_key = true;
+  wire::for_each_entry(headers, [&](std::string_view entry) {
+    if (at_key) {
+      key = entry;
+    } else if (value.empty() && key.size() == name.size() &&
+               ::strncasecmp(key.data(), name.data(), name.size()) == 0) {
+      value = entry;
+    }
+    at_key = !at_key;
+  });
+  return value;
+}
+
+}  // namespace hearth::core

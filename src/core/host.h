@@ -1,0 +1,114 @@
+// One host process as the core holds it: the process, the socket to it, its progress page and the
+// events it was sent. It ends once, when the process has been reaped and every frame it sent has
+// been read, in whichever order those happen; only then is its progress page the last word. Made
+// and owned by the Supervisor, on the loop thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/event_table.h"
+#include "core/host_link.h"
+#include "os/shared_memory.h"
+#include "os/world.h"
+
+namespace hearth::core {
+
+// What a launcher gives: the running process and what the core shares with it.
+struct LaunchedHost {
+  std::unique_ptr<os::Stream> stream;
+  os::SharedMemory page;  // holds a wire::ProgressPage
+  std::unique_ptr<os::Process> process;
+};
+
+class HostLauncher {
+ public:
+  virtual ~HostLauncher() = default;
+  virtual Result<LaunchedHost> launch(std::function<void(os::ExitStatus)> on_exit) = 0;
+};
+
+// Maps a fresh progress page. For launchers.
+Result<os::SharedMemory> make_progress_page();
+
+// The worker document that hosts are configured with, and how that went.
+struct Document {
+  std::uint64_t version = 0;
+  std::string json;
+  bool loaded = false;  // some host was Ready with it
+  bool failed = false;  // LoadFailed: it is not tried again
+  std::string failure;  // LoadFailed's JSON
+};
+
+enum class HostState { kStarting, kWarm, kActive, kDraining, kEnded };
+
+class Host;
+
+class HostEvents {
+ public:
+  virtual ~HostEvents() = default;
+  virtual Status on_host_frame(Host& host, std::string_view frame) = 0;
+  virtual void on_host_batch_end(Host& host) = 0;
+  virtual void on_host_room(Host& host) = 0;
+  // Reaped, and all it sent was read. The Host may not be destroyed inside.
+  virtual void on_host_ended(Host& host) = 0;
+};
+
+class Host final : LinkEvents {
+ public:
+  Host(std::uint32_t number, std::shared_ptr<Document> document, const os::World& world,
+       HostEvents& events);
+  ~Host() override;
+
+  // Starts the process and sends Configure.
+  Status launch(HostLauncher& launcher);
+
+  template <typename Message>
+  void send(const Message& message) {
+    link_->send(message);
+  }
+  HostLink& link() { return *link_; }
+  EventTable& events() { return *table_; }
+  bool connected() const { return link_ && link_->open(); }
+
+  // SIGKILL. It ends when it has been reaped.
+  void kill(std::string reason);
+  // Nothing more is expected of it (it said Drained): the process has a moment to leave by itself.
+  void retire();
+
+  const std::uint32_t number;  // never reused
+  const std::shared_ptr<Document> document;
+  HostState state = HostState::kStarting;
+  unsigned slot = 0;             // while active or draining
+  std::uint16_t generation = 0;  // of that slot
+  std::int64_t active_since_ms = 0;
+  bool drained = false;                // it said so: its end is no loss
+  bool gone() const { return gone_; }  // reaped, and its end was told
+  // Why it ended, in words: the core's reason, else the process's own.
+  std::string ending() const;
+  int pid() const { return launched_.process ? launched_.process->pid() : 0; }
+
+ private:
+  Status on_frame(std::string_view frame) override { return events_.on_host_frame(*this, frame); }
+  void on_batch_end() override { events_.on_host_batch_end(*this); }
+  void on_drained() override { events_.on_host_room(*this); }
+  void on_link_closed(std::string_view reason) override;
+  void on_exit(os::ExitStatus status);
+  void ended_if_all_is_in();
+  void kill_after(std::uint32_t delay_ms);
+
+  const os::World& world_;
+  HostEvents& events_;
+  LaunchedHost launched_;
+  std::unique_ptr<EventTable> table_;
+  std::unique_ptr<HostLink> link_;
+  std::optional<os::ExitStatus> exit_;
+  bool link_closed_ = false;
+  bool gone_ = false;
+  std::string reason_;
+  os::TimerId grace_;
+};
+
+}  // namespace hearth::core

@@ -1,0 +1,105 @@
+// The core's own database, <state>/registry.sqlite: which namespaces this state directory has seen,
+// which agents are known by name, which were open when the core was last there, and the index of
+// alarms. The agents' databases are the truth; this is what spares opening them all. Changes gather
+// and are written in one transaction at the end of the loop's turn, without waiting for the disk:
+// what a power cut takes is found again by probing (see Engine). A lock file keeps a second hearth
+// away.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "os/world.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace hearth::core {
+
+inline constexpr int kRegistryFormat = 1;
+
+struct StoredAlarm {
+  std::string unique_key;
+  std::string id;  // 64 hex digits
+  std::string name;
+  std::int64_t at_ms = 0;
+  std::uint32_t retries = 0;
+};
+
+struct StoredAgent {
+  std::string unique_key;
+  std::string id;
+  std::string name;
+};
+
+class Registry {
+ public:
+  // Makes the directory and the file where missing. kConflict: S305, another hearth holds it, or a
+  // newer hearth wrote it; kIo: S305, it cannot be written.
+  static Result<std::unique_ptr<Registry>> open(const std::filesystem::path& state, os::Loop& loop);
+  ~Registry();
+
+  // Whether the last owner shut down in order. From then on, until close(), it says no.
+  bool was_closed_cleanly() const { return was_clean_; }
+  // When this file was last written before it was opened, in milliseconds since the epoch; -1: new.
+  std::int64_t last_written_ms() const { return last_written_ms_; }
+
+  std::vector<StoredAlarm> alarms();
+  // Agents that were awake when the core was last there, with their names.
+  std::vector<StoredAgent> open_agents();
+  std::string name_of(std::string_view unique_key, std::string_view id);
+  std::vector<std::pair<std::string, std::string>> namespaces(
+      std::string_view worker);  // key, class
+
+  // Written with the turn.
+  void set_alarm(const StoredAlarm& alarm);
+  void clear_alarm(std::string_view unique_key, std::string_view id);
+  void agent_opened(std::string_view unique_key, std::string_view id, std::string_view name);
+  void agent_closed(std::string_view unique_key, std::string_view id);
+  void add_namespace(std::string_view worker, std::string_view unique_key,
+                     std::string_view class_name);
+
+  // Writes what has gathered.
+  Status flush();
+  // Writes everything and marks the shutdown as orderly.
+  void close();
+
+ private:
+  enum class Change { kSetAlarm, kClearAlarm, kOpened, kClosed, kNamespace };
+  struct Pending {
+    Change change;
+    std::string key;
+    std::string id;
+    std::string text;
+    std::int64_t at_ms = 0;
+    std::uint32_t retries = 0;
+  };
+  struct Close {
+    void operator()(sqlite3* database) const;
+  };
+
+  Registry(os::Loop& loop) : loop_(loop) {}
+  Status prepare(const std::filesystem::path& path);
+  Status run(const char* sql);
+  std::string text_of(const char* sql);
+  void add(Pending pending);
+  bool write(const Pending& pending);
+
+  os::Loop& loop_;
+  os::Descriptor lock_;
+  std::unique_ptr<sqlite3, Close> database_;
+  sqlite3_stmt* statements_[5] = {};
+  std::vector<Pending> pending_;
+  bool flush_due_ = false;
+  bool was_clean_ = true;
+  std::int64_t last_written_ms_ = -1;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace hearth::core

@@ -1,0 +1,60 @@
+// Which host slot a request belongs to, and which agents there are: the deployment's namespaces and
+// the URL segments under which the SDK's routeAgentRequest serves them. A hint for placement, never
+// for meaning: a request that goes to another slot still finds its agent, one hop later. Loop
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "wire/agent_ids.h"
+
+namespace hearth::core {
+
+struct NamespaceInfo {
+  std::string class_name;
+  std::string unique_key;
+};
+
+struct Route {
+  std::string segment;  // "coder-agent"
+  std::string binding;
+  std::uint16_t name_space = 0;
+};
+
+// What is deployed, as the core needs to know it.
+struct Deployment {
+  std::string worker_json;
+  std::vector<NamespaceInfo> namespaces;
+  std::vector<Route> routes;
+  std::vector<std::string> crons;
+};
+
+// "/agents/:segment/:name/…" in the path of a URL.
+struct AgentPath {
+  std::string_view segment;
+  std::string_view name;
+};
+std::optional<AgentPath> agent_path(std::string_view url);
+
+class Router {
+ public:
+  void configure(const Deployment& deployment);
+  // The slot that owns the agent which the URL names, if it names one that is served.
+  std::optional<unsigned> slot_of(std::string_view url, unsigned host_count);
+  const Route* route(std::string_view segment) const;
+  const std::vector<Route>& routes() const { return routes_; }
+
+ private:
+  std::vector<Route> routes_;
+  std::vector<wire::AgentIds> ids_;  // by namespace
+  // Names that were asked for lately: an HMAC costs more than all the rest of routing.
+  std::unordered_map<std::string, std::uint64_t> heads_;
+};
+
+}  // namespace hearth::core

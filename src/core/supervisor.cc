@@ -1,0 +1,345 @@
+#include "core/supervisor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hearth::core {
+
+namespace {
+// A host that lived shorter than this died at its start, as far as the back-off is concerned.
+constexpr std::int64_t kShortLifeMs = 1'000;
+// From here on those who wait are told instead of queued.
+constexpr unsigned kDeathsUntilUnavailable = 3;
+
+// The supervisor's own messages; all others are the engine's.
+struct LifeMessages {
+  std::function<void(const wire::Ready&)> ready;
+  std::function<void(const wire::LoadFailed&)> load_failed;
+  std::function<void()> drained;
+  void on(const wire::Ready& message) { ready(message); }
+  void on(const wire::LoadFailed& message) { load_failed(message); }
+  void on(const wire::Drained&) { drained(); }
+  template <typename Message>
+  void on(const Message&) {}
+};
+
+bool is_life_message(std::string_view frame) {
+  if (frame.empty()) return false;
+  const auto type = static_cast<wire::MessageType>(static_cast<std::uint8_t>(frame[0]));
+  return type == wire::MessageType::kReady || type == wire::MessageType::kLoadFailed ||
+         type == wire::MessageType::kDrained;
+}
+}  // namespace
+
+Supervisor::Supervisor(SupervisorOptions options, const os::World& world, HostLauncher& launcher,
+                       Report& report, SupervisorEvents& events)
+    : options_(options),
+      world_(world),
+      launcher_(launcher),
+      report_(report),
+      events_(events),
+      slots_(options.host_count) {
+  ASSERT(options.host_count >= 1 && options.host_count <= 255, "a slot is one byte on the wire");
+}
+
+Supervisor::~Supervisor() {
+  *alive_ = false;
+  world_.loop.cancel(backoff_timer_);
+}
+
+void Supervisor::deploy(std::string worker_json) {
+  desired_ = std::make_shared<Document>();
+  desired_->version = ++last_version_;
+  desired_->json = std::move(worker_json);
+  deaths_at_start_ = 0;
+  start_not_before_ms_ = 0;
+  balance();
+}
+
+void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done) {
+  stopping_ = true;
+  stopped_ = std::move(done);
+  world_.loop.cancel(backoff_timer_);
+  const std::size_t count = hosts_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    Host& host = *hosts_[i];
+    if (host.state == HostState::kActive) {
+      drain(host, deadline_ms);
+    } else if (host.state != HostState::kDraining) {
+      host.kill("hearth is shutting down");
+    }
+  }
+  world_.loop.after(deadline_ms, [this, alive = alive_] {
+    if (!*alive) return;
+    for (const auto& host : hosts_) host->kill("it had not drained at the shutdown's deadline");
+  });
+  if (hosts_.empty()) std::exchange(stopped_, nullptr)();
+}
+
+Status Supervisor::on_host_frame(Host& host, std::string_view frame) {
+  if (!is_life_message(frame)) {
+    // Before Ready too: a bundle's own log lines at load.
+    return events_.on_frame(host, frame);
+  }
+  LifeMessages messages{
+      [&](const wire::Ready& message) { on_ready(host, message.json); },
+      [&](const wire::LoadFailed& message) { on_load_failed(host, message.json); },
+      [&] { on_drained(host); }};
+  return wire::dispatch<wire::Direction::kToCore>(frame, messages);
+}
+
+void Supervisor::on_ready(Host& host, std::string_view json) {
+  if (host.state != HostState::kStarting) return;
+  host.state = HostState::kWarm;
+  const bool first = !std::exchange(host.document->loaded, true);
+  if (!good_ || good_->version <= host.document->version) good_ = host.document;
+  if (first) events_.on_loaded(*host.document, json);
+  balance();
+}
+
+void Supervisor::on_load_failed(Host& host, std::string_view json) {
+  if (host.state != HostState::kStarting) return;
+  if (host.document->loaded) {
+    // It loaded before: whatever is wrong now may pass, so it counts as a death at start.
+    report_.say(Level::kError,
+                "a host could not load a bundle that had loaded before: " + std::string(json));
+    host.kill("its bundle did not load");
+    return;
+  }
+  const bool first = !std::exchange(host.document->failed, true);
+  host.document->failure = json;
+  host.kill("its bundle did not load");
+  if (first) events_.on_load_failed(*host.document, json);
+  balance();
+}
+
+void Supervisor::on_drained(Host& host) {
+  if (host.state != HostState::kDraining && host.state != HostState::kActive) return;
+  // Its databases are closed and its progress page will not change: the slot is free, the process
+  // may take its time to exit.
+  host.retire();
+  leave_slot(host);
+  balance();
+}
+
+void Supervisor::on_host_ended(Host& host) {
+  const HostState before = host.state;
+  if (!stopping_ && !host.drained && !host.document->failed) note_death(host);
+  if (before == HostState::kActive || before == HostState::kDraining) leave_slot(host);
+  host.state = HostState::kEnded;
+  forget(host);
+  if (stopping_) {
+    if (std::all_of(hosts_.begin(), hosts_.end(), [](const auto& each) { return each->gone(); }) &&
+        stopped_) {
+      std::exchange(stopped_, nullptr)();
+    }
+    return;
+  }
+  balance();
+}
+
+void Supervisor::note_death(const Host& host) {
+  const bool at_start = host.state == HostState::kStarting || host.state == HostState::kWarm ||
+                        world_.clock.steady_ms() - host.active_since_ms < kShortLifeMs;
+  if (host.state == HostState::kDraining) return;
+  report_.say(Level::kError,
+              "host " + std::to_string(host.number) +
+                  (host.state == HostState::kStarting ? " died while starting: " : " died: ") +
+                  host.ending());
+  if (!at_start) {
+    deaths_at_start_ = 0;
+    return;
+  }
+  ++deaths_at_start_;
+  // The first is replaced at once.
+  if (deaths_at_start_ < 2) return;
+  const unsigned doublings = std::min(deaths_at_start_ - 2, 20u);
+  const std::uint64_t wait_ms = std::min<std::uint64_t>(
+      std::uint64_t{options_.backoff_ms} << doublings, options_.backoff_ms_max);
+  start_not_before_ms_ = world_.clock.steady_ms() + static_cast<std::int64_t>(wait_ms);
+  if (deaths_at_start_ >= kDeathsUntilUnavailable) {
+    report_.say(Level::kError, std::to_string(deaths_at_start_) +
+                                   " hosts in a row died soon after they started; the next is "
+                                   "tried in " +
+                                   std::to_string(wait_ms) + " ms");
+  }
+}
+
+// ---- balance: what there is, what there should be
+// ------------------------------------------------
+
+std::shared_ptr<Document> Supervisor::target() const {
+  if (desired_ && !desired_->failed) return desired_;
+  return good_;
+}
+
+std::size_t Supervisor::count(HostState state, const Document* document) const {
+  return static_cast<std::size_t>(std::count_if(
+      hosts_.begin(), hosts_.end(),
+      [&](const auto& host) { return host->state == state && host->document.get() == document; }));
+}
+
+// The newest document's, so that a slot that falls empty during a deploy moves on.
+Host* Supervisor::warm_host() const {
+  Host* best = nullptr;
+  for (const auto& host : hosts_) {
+    if (host->state != HostState::kWarm) continue;
+    if (!best || host->document->version > best->document->version) best = host.get();
+  }
+  return best;
+}
+
+void Supervisor::balance() {
+  if (stopping_) return;
+  fill_slots();
+  replace_old();
+  start_missing();
+  const bool some_empty = std::any_of(slots_.begin(), slots_.end(),
+                                      [](const Slot& slot) { return slot.host == nullptr; });
+  if (!some_empty) return set_unavailable("");
+  if (!target() && desired_) return set_unavailable(desired_->failure);
+  if (deaths_at_start_ >= kDeathsUntilUnavailable) {
+    set_unavailable("{\"message\":\"the code's hosts end as soon as they start; see the log\"}");
+  }
+}
+
+void Supervisor::set_unavailable(std::string reason) {
+  if (unavailable_ == reason) return;
+  unavailable_ = std::move(reason);
+  if (!unavailable_.empty()) events_.on_unavailable(unavailable_);
+}
+
+void Supervisor::fill_slots() {
+  for (unsigned slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot].host != nullptr) continue;
+    Host* host = warm_host();
+    if (host == nullptr) return;
+    promote(slot, *host);
+  }
+}
+
+void Supervisor::replace_old() {
+  const std::shared_ptr<Document> wanted = target();
+  if (!wanted || !wanted->loaded) return;
+  std::vector<Host*> old;
+  for (const Slot& slot : slots_) {
+    if (slot.host && slot.host->document != wanted && slot.host->state == HostState::kActive) {
+      old.push_back(slot.host);
+    }
+  }
+  if (count(HostState::kWarm, wanted.get()) >= old.size()) {
+    for (Host* host : old) drain(*host, options_.drain_ms);
+  }
+  // Spares of other documents serve until here, should an active host die meanwhile.
+  const bool replaced = std::all_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+    return slot.host && (slot.host->document == wanted || slot.host->state == HostState::kDraining);
+  });
+  for (const auto& host : hosts_) {
+    if (host->document == wanted) continue;
+    if (host->state == HostState::kStarting || (host->state == HostState::kWarm && replaced)) {
+      host->drained = true;  // its end is no loss
+      host->kill("a newer build took its place");
+    }
+  }
+}
+
+void Supervisor::start_missing() {
+  const std::shared_ptr<Document> wanted = target();
+  if (!wanted) return;
+  std::size_t needed = options_.spare ? 1 : 0;
+  for (const Slot& slot : slots_) {
+    if (slot.host == nullptr || slot.host->document != wanted ||
+        slot.host->state == HostState::kDraining) {
+      ++needed;
+    }
+  }
+  const std::size_t have =
+      count(HostState::kStarting, wanted.get()) + count(HostState::kWarm, wanted.get());
+  if (have >= needed) return;
+  const std::int64_t wait_ms = start_not_before_ms_ - world_.clock.steady_ms();
+  if (wait_ms > 0) {
+    world_.loop.cancel(backoff_timer_);
+    backoff_timer_ = world_.loop.after(static_cast<std::uint32_t>(wait_ms), [this] { balance(); });
+    return;
+  }
+  // The spare is started when the slots have their hosts: it would only slow them down.
+  const bool slots_first =
+      needed - have == 1 && options_.spare && count(HostState::kStarting, wanted.get()) > 0;
+  if (slots_first) return;
+  const std::size_t missing = needed - have - (options_.spare && needed - have > 1 ? 1 : 0);
+  for (std::size_t i = 0; i < missing && start_one(wanted); ++i) {
+  }
+}
+
+bool Supervisor::start_one(const std::shared_ptr<Document>& document) {
+  HostEvents& self = *this;
+  auto host = std::make_unique<Host>(++last_host_, document, world_, self);
+  const Status started = host->launch(launcher_);
+  if (!started) {
+    ++deaths_at_start_;
+    start_not_before_ms_ = world_.clock.steady_ms() + options_.backoff_ms_max;
+    report_.say(Level::kError, "a host could not be started: " + started.error().message);
+    if (deaths_at_start_ < kDeathsUntilUnavailable) deaths_at_start_ = kDeathsUntilUnavailable;
+    world_.loop.cancel(backoff_timer_);
+    backoff_timer_ = world_.loop.after(options_.backoff_ms_max, [this] { balance(); });
+    return false;
+  }
+  world_.loop.after(options_.load_ms_max, [this, alive = alive_, number = host->number] {
+    if (!*alive) return;
+    for (const auto& each : hosts_) {
+      if (each->number == number && each->state == HostState::kStarting) {
+        on_load_failed(*each, "{\"message\":\"the bundle did not finish loading within " +
+                                  std::to_string(options_.load_ms_max / 1000) + " seconds\"}");
+        return;
+      }
+    }
+  });
+  hosts_.push_back(std::move(host));
+  return true;
+}
+
+void Supervisor::promote(unsigned slot, Host& host) {
+  Slot& place = slots_[slot];
+  place.host = &host;
+  place.generation = static_cast<std::uint16_t>((place.generation + 1) & 0x1fff);
+  host.slot = slot;
+  host.generation = place.generation;
+  host.state = HostState::kActive;
+  host.active_since_ms = world_.clock.steady_ms();
+  host.send(wire::Promote{static_cast<std::uint8_t>(slot), place.generation,
+                          static_cast<std::uint8_t>(slots_.size())});
+  events_.on_promoted(host);
+}
+
+void Supervisor::drain(Host& host, std::uint32_t deadline_ms) {
+  host.state = HostState::kDraining;
+  host.send(wire::Drain{deadline_ms});
+  world_.loop.after(deadline_ms + 100, [this, alive = alive_, number = host.number] {
+    if (!*alive) return;
+    for (const auto& each : hosts_) {
+      if (each->number == number && each->state == HostState::kDraining) {
+        report_.say(Level::kWarn, "host " + std::to_string(number) +
+                                      " had work left at the drain's deadline and was ended");
+        each->kill("it had not drained at the deadline");
+      }
+    }
+  });
+}
+
+void Supervisor::leave_slot(Host& host) {
+  Slot& slot = slots_[host.slot];
+  if (slot.host != &host) return;
+  slot.host = nullptr;
+  host.state = HostState::kEnded;
+  events_.on_slot_lost(host);
+}
+
+// Later: the host is on the stack now.
+void Supervisor::forget(Host& host) {
+  world_.loop.defer([this, alive = alive_, number = host.number] {
+    if (!*alive) return;
+    std::erase_if(hosts_, [&](const auto& each) { return each->number == number; });
+  });
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,116 @@
+// Keeps the slots filled: starts hosts, one spare ahead, promotes them, and replaces those that die
+// or run an older document. A slot never has two hosts: the next is promoted only when the last has
+// ended (reaped, or drained), which is what makes an agent live in one place. Hosts that die at
+// once, again and again, are started more and more slowly, and loudly. Loop thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/host.h"
+#include "core/report.h"
+
+namespace hearth::core {
+
+struct SupervisorOptions {
+  unsigned host_count = 1;
+  bool spare = true;
+  std::uint32_t drain_ms = 2'000;      // for a replaced host to finish what has begun
+  std::uint32_t load_ms_max = 60'000;  // for a bundle to load
+  std::uint32_t backoff_ms = 100;      // doubled at each death at start
+  std::uint32_t backoff_ms_max = 10'000;
+};
+
+class SupervisorEvents {
+ public:
+  virtual ~SupervisorEvents() = default;
+  // Frames other than Ready, LoadFailed and Drained.
+  virtual Status on_frame(Host& host, std::string_view frame) = 0;
+  virtual void on_batch_end(Host& host) = 0;
+  virtual void on_room(Host& host) = 0;
+  // The slot `host.slot` has this host from now on.
+  virtual void on_promoted(Host& host) = 0;
+  // The slot `host.slot` is empty; `host.events()` holds what it had not finished.
+  virtual void on_slot_lost(Host& host) = 0;
+  virtual void on_loaded(const Document& document, std::string_view json) = 0;
+  virtual void on_load_failed(const Document& document, std::string_view json) = 0;
+  // No host can be had for now: whoever waits is to be told `reason`.
+  virtual void on_unavailable(std::string_view reason) = 0;
+};
+
+class Supervisor final : HostEvents {
+ public:
+  Supervisor(SupervisorOptions options, const os::World& world, HostLauncher& launcher,
+             Report& report, SupervisorEvents& events);
+  ~Supervisor() override;
+
+  // What hosts run from now on. Those that run something else are replaced once as many are ready.
+  void deploy(std::string worker_json);
+  // Drains every host; `done` once, when all are gone or were killed at the deadline.
+  void stop(std::uint32_t deadline_ms, std::function<void()> done);
+
+  unsigned slot_count() const { return static_cast<unsigned>(slots_.size()); }
+  // The host of a slot that takes events, or null.
+  Host* active(unsigned slot) const {
+    Host* host = slots_[slot].host;
+    return host != nullptr && host->state == HostState::kActive ? host : nullptr;
+  }
+  // Why no host can be had, or empty while one may come.
+  const std::string& unavailable() const { return unavailable_; }
+  std::size_t host_total() const { return hosts_.size(); }
+  std::uint64_t version() const { return desired_ ? desired_->version : 0; }
+
+ private:
+  struct Slot {
+    Host* host = nullptr;  // active or draining
+    std::uint16_t generation = 0;
+  };
+
+  Status on_host_frame(Host& host, std::string_view frame) override;
+  void on_host_batch_end(Host& host) override { events_.on_batch_end(host); }
+  void on_host_room(Host& host) override { events_.on_room(host); }
+  void on_host_ended(Host& host) override;
+
+  void on_ready(Host& host, std::string_view json);
+  void on_load_failed(Host& host, std::string_view json);
+  void on_drained(Host& host);
+
+  void balance();
+  void fill_slots();
+  void replace_old();
+  void start_missing();
+  bool start_one(const std::shared_ptr<Document>& document);
+  void promote(unsigned slot, Host& host);
+  void drain(Host& host, std::uint32_t deadline_ms);
+  void leave_slot(Host& host);
+  void forget(Host& host);
+  void note_death(const Host& host);
+  void set_unavailable(std::string reason);
+  std::shared_ptr<Document> target() const;
+  Host* warm_host() const;
+  std::size_t count(HostState state, const Document* document) const;
+
+  const SupervisorOptions options_;
+  const os::World world_;
+  HostLauncher& launcher_;
+  Report& report_;
+  SupervisorEvents& events_;
+  std::vector<Slot> slots_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::shared_ptr<Document> desired_;
+  std::shared_ptr<Document> good_;  // the last that loaded
+  std::uint64_t last_version_ = 0;
+  std::uint32_t last_host_ = 0;
+  unsigned deaths_at_start_ = 0;  // in a row
+  std::int64_t start_not_before_ms_ = 0;
+  os::TimerId backoff_timer_;
+  std::string unavailable_;
+  bool stopping_ = false;
+  std::function<void()> stopped_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace hearth::core
