@@ -15,7 +15,9 @@
 namespace hearth::net {
 
 class Connection;
+class HttpSession;
 class Hub;
+class WebSocketSession;
 
 // Milliseconds of the hub's clock, which is read once a turn.
 using TimeMs = std::int64_t;
@@ -24,6 +26,9 @@ using TimeMs = std::int64_t;
 class Session {
  public:
   virtual ~Session() = default;
+  // Which of the two it is.
+  virtual HttpSession* http() { return nullptr; }
+  virtual WebSocketSession* web_socket() { return nullptr; }
   // Reads what it can of the bytes, which it may change; returns how many are done with. Fewer than
   // all: it is blocked until it calls Connection::resume_input().
   virtual std::size_t consume(char* data, std::size_t size) = 0;
@@ -69,6 +74,7 @@ class Connection {
   void touch();
   // Gives the session the bytes that it left, at the end of this turn.
   void resume_input();
+  bool has_input_waiting() const { return !pending_.empty() || eof_; }
   void set_reading(bool wanted);
   void set_deadline(TimeMs at_ms);  // 0: none
   // Writes what is queued, half-closes, waits a little for the client to read it, closes. The

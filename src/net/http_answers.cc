@@ -175,7 +175,7 @@ void HttpSession::advance() {
   since_ = connection_.hub().now_ms();
   if (half_closed_ && exchanges_.empty()) return connection_.finish();
   arm();
-  connection_.resume_input();
+  if (held_head_ || connection_.has_input_waiting()) connection_.resume_input();
 }
 
 void HttpSession::release_held(Exchange& exchange) {
@@ -207,6 +207,7 @@ SocketId HttpSession::upgrade(RequestId id, std::string_view headers) {
   append_upgrade_headers(head, headers);
   head.append("\r\n");
   exchanges_.clear();
+  upgraded_ = true;
   connection_.append(head, {});
   const SocketId socket{hub.next_id(connection_.slot())};
   const int window_bits = agreement ? agreement->server_window_bits : 0;

@@ -228,10 +228,9 @@ void HttpSession::refuse(const HttpFault& fault) {
   const FaultAnswer answer = make_fault_answer(fault);
   Exchange& exchange = push_exchange({});
   exchange.traits.keep_alive = false;
-  exchange.traits.is_head = parser_.head().method == "HEAD" && !parser_.in_head();
   exchange.close_after = true;
   start_response(exchange, fault.status, {}, answer.headers, answer.body.size());
-  put(exchange, {}, exchange.traits.is_head ? std::string_view() : answer.body);
+  put(exchange, {}, answer.body);
   exchange.stage = Stage::kDone;
   advance();
 }
@@ -262,6 +261,7 @@ HttpSession::Exchange* HttpSession::find(RequestId id) {
 
 void HttpSession::on_eof() {
   half_closed_ = true;
+  gathering_ = false;
   since_ = connection_.hub().now_ms();
   last_request_ = true;
   if (receiving_ || exchanges_.empty()) return abandon("the client left");
@@ -291,6 +291,7 @@ void HttpSession::on_turn_end() {
     written_since_ = connection_.hub().now_ms();
   }
   report_taken();
+  arm();
   if (orphans_.empty()) return;
   std::vector<RequestId> orphans;
   orphans.swap(orphans_);
@@ -318,6 +319,7 @@ void HttpSession::report_taken() {
 
 // Sets the connection's one deadline by what is waited for.
 void HttpSession::arm() {
+  if (upgraded_) return;
   const ServerOptions& options = connection_.hub().options;
   TimeMs at = 0;
   const auto by = [&at](TimeMs other) { at = at == 0 ? other : std::min(at, other); };

@@ -19,6 +19,7 @@ class HttpSession final : public Session {
  public:
   HttpSession(Connection& connection, std::string client_address, bool loopback);
 
+  HttpSession* http() override { return this; }
   std::size_t consume(char* data, std::size_t size) override;
   void on_eof() override;
   void on_broken(std::string_view reason) override;
@@ -104,6 +105,7 @@ class HttpSession final : public Session {
   bool gathering_ = false;  // a small body is awaited before its request is raised
   bool held_head_ = false;  // an upgrade waits until earlier requests are answered
   bool upgrading_ = false;
+  bool upgraded_ = false;    // another session has taken over
   bool discarding_ = false;  // the rest of an answered request's body
   bool last_request_ = false;
   bool half_closed_ = false;

@@ -120,12 +120,12 @@ class ServerImpl final : public Server {
  private:
   HttpSession* http_of(RequestId request) {
     Connection* connection = hub_.find(Hub::slot_of(request.value));
-    return connection != nullptr ? dynamic_cast<HttpSession*>(&connection->session()) : nullptr;
+    return connection != nullptr ? connection->session().http() : nullptr;
   }
   WebSocketSession* socket_of(SocketId socket) {
     Connection* connection = hub_.find(Hub::slot_of(socket.value));
     if (connection == nullptr) return nullptr;
-    auto* session = dynamic_cast<WebSocketSession*>(&connection->session());
+    auto* session = connection->session().web_socket();
     return session != nullptr && session->id() == socket ? session : nullptr;
   }
 
@@ -300,9 +300,9 @@ void ServerImpl::check_stopped() {
   hub_.end_turn();
   sweep_timer_.cancel();
   poll_.release();
-  const auto done = std::move(stopped_);
+  // Posted, for `done` may destroy the server.
+  asio::post(loop_, std::move(stopped_));
   stopped_ = nullptr;
-  done();
 }
 
 }  // namespace

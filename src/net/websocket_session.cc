@@ -47,7 +47,13 @@ std::size_t WebSocketSession::consume(char* data, std::size_t size) {
         on_close_frame();
         break;
       case WebSocketDecoder::Event::kFault:
-        fail(decoder_.close_code(), decoder_.payload());
+        if (decoder_.close_code() == kCloseTooBig) {
+          fail(kCloseTooBig, std::string(decoder_.payload()) + ": " +
+                                 std::to_string(hub.options.websocket_message_bytes_max) +
+                                 " bytes");
+        } else {
+          fail(decoder_.close_code(), decoder_.payload());
+        }
         break;
     }
   }

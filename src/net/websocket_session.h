@@ -21,6 +21,7 @@ class WebSocketSession final : public Session {
 
   SocketId id() const { return id_; }
 
+  WebSocketSession* web_socket() override { return this; }
   std::size_t consume(char* data, std::size_t size) override;
   void on_eof() override;
   void on_broken(std::string_view reason) override;
