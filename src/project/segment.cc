@@ -11,8 +11,10 @@ namespace {
 bool is_upper(char c) {
   return c >= 'A' && c <= 'Z';
 }
+// Letters beyond ASCII count as small ones: no capitals-only rule for them, and they stay as they
+// are.
 bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
+  return (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80;
 }
 char to_lower(char c) {
   return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
