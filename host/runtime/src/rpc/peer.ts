@@ -330,8 +330,14 @@ class Session implements Table {
   #onReturn(question: number, payload: Payload): void {
     const pending = this.#settle(question);
     this.#send(["finish", question], true);
-    if (pending) pending.resolve(payload);
-    else payload.dispose();
+    if (pending) {
+      pending.resolve(payload);
+      return;
+    }
+    // Only a fetch is given up before it is answered: nobody will read the body.
+    payload.dispose();
+    const body = (payload.value as WireResponse | null)?.body;
+    if (Array.isArray(body)) void this.#streams.importReadable((body as unknown as ["stream", number])[1]).cancel();
   }
 
   #onFinish(question: number): void {
