@@ -68,6 +68,7 @@ struct ServerOptions {
   std::size_t websocket_message_bytes_max = kWebSocketMessageBytesMax;
   std::uint32_t request_head_timeout_ms = kRequestHeadTimeoutMs;
   std::uint32_t keep_alive_timeout_ms = kKeepAliveTimeoutMs;
+  std::uint32_t close_timeout_ms = kCloseHandshakeTimeoutMs;  // for a client's close frame
   bool websocket_compression = true;
 };
 

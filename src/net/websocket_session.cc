@@ -156,7 +156,7 @@ void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
   const TimeMs now = connection_.hub().now_ms();
   written_seen_ = connection_.written_total();
   close_by_ms_ = now + kCloseMsMax;
-  connection_.set_deadline(now + kCloseHandshakeTimeoutMs);
+  connection_.set_deadline(now + connection_.hub().options.close_timeout_ms);
   if (!paused_) return;
   // Nobody takes messages any more, but the client's close frame stands behind them.
   discarding_ = true;
@@ -168,7 +168,7 @@ void WebSocketSession::on_deadline() {
   const TimeMs now = connection_.hub().now_ms();
   if (connection_.written_total() != written_seen_ && now < close_by_ms_) {
     written_seen_ = connection_.written_total();
-    connection_.set_deadline(now + kCloseHandshakeTimeoutMs);
+    connection_.set_deadline(now + connection_.hub().options.close_timeout_ms);
     return;
   }
   connection_.destroy();
