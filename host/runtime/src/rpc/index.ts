@@ -22,7 +22,7 @@ export function createRpc(services: RuntimeServices): Rpc {
   setOutputGate(currentGate);
   const entrypoint = (name: string, props: unknown): EntrypointHook =>
     new EntrypointHook(name, props, (entry, given) => services.openEntrypoint(entry, given));
-  const agent = (address: AgentAddress): AgentHook => new AgentHook(address, dispatcher, peers);
+  const agent = (address: AgentAddress): AgentHook => new AgentHook(address, dispatcher, peers, true);
   const peers = new PeerSessions(services, { agent, entrypoint });
   return {
     peers,

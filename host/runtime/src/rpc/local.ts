@@ -156,15 +156,20 @@ async function deliverToAgent(
   return deliver(target, "instance", path, args, agent.address.id, null);
 }
 
-/** An agent, wherever it lives. Refers by address, so that it needs no releasing. */
+/**
+ * An agent, wherever it lives. Refers by address, so that it needs no releasing. `portable`: every host
+ * can find it by that address (facets are known to their own host only).
+ */
 export class AgentHook extends Hook {
   readonly address: AgentAddress;
+  readonly portable: boolean;
   readonly #dispatcher: Dispatcher;
   readonly #peers: PeerCalls;
 
-  constructor(address: AgentAddress, dispatcher: Dispatcher, peers: PeerCalls) {
+  constructor(address: AgentAddress, dispatcher: Dispatcher, peers: PeerCalls, portable = false) {
     super();
     this.address = address;
+    this.portable = portable;
     this.#dispatcher = dispatcher;
     this.#peers = peers;
   }

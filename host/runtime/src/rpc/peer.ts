@@ -9,10 +9,10 @@ import { abortRequest, makeRequest, Request as OurRequest, takeRequest } from ".
 import { makeResponse, type Response as OurResponse, takeResponse } from "../web/response.ts";
 import type { Headers as OurHeaders } from "../web/headers.ts";
 import { connectionLost } from "./errors.ts";
-import { failed, Hook, LocalReply, Payload, quiet, type Reply } from "./hook.ts";
+import { DISPOSED, failed, Hook, LocalReply, Payload, quiet, type Reply } from "./hook.ts";
 import { AgentHook, EntrypointHook, type PeerCalls } from "./local.ts";
 import { StreamTable, type StreamMessage, type Whose } from "./peer_streams.ts";
-import { disposedReply, hookOf, invoke, newFetcher, newStub } from "./stub.ts";
+import { disposedReply, hookOf, invoke, newFetcher, newStub, ServiceStub } from "./stub.ts";
 import { decode, encode, type Table } from "./wire.ts";
 
 const MAX_PENDING = 16_384;
@@ -29,7 +29,7 @@ type Target =
 type Body = null | string | Uint8Array | readonly ["stream", number];
 type Message =
   | readonly ["call", number, Target, readonly string[], unknown[] | null]
-  | readonly ["fetch", number, readonly [number, string, string], WireRequest]
+  | readonly ["fetch", number, Target, WireRequest]
   | readonly ["return", number, unknown]
   | readonly ["throw", number, unknown]
   | readonly ["finish", number]
@@ -57,7 +57,11 @@ function addressOf([namespace, id, name]: readonly [number, string, string]): Ag
   return { namespace, id, name };
 }
 
-/** A promise's two ends. `settle` for what came from the other host, which may be an error. */
+function targetOf({ namespace, id, name }: AgentAddress): Target {
+  return ["agent", namespace, id, name];
+}
+
+/** A promise's two ends. */
 interface Pending {
   resolve(value: Payload): void;
   reject(error: unknown): void;
@@ -98,8 +102,12 @@ class ImportHook extends Hook {
     if (this.#imported === null) return disposedReply(args);
     return this.#imported.session.call(["export", this.#imported.id], path, args);
   }
+  override fetch(request: Request): Promise<Response> {
+    if (this.#imported === null) return Promise.reject(new Error(DISPOSED));
+    return this.#imported.session.fetch(["export", this.#imported.id], request as unknown as OurRequest);
+  }
   override dup(): Hook {
-    if (this.#imported === null) throw new Error("RPC stub used after being disposed.");
+    if (this.#imported === null) throw new Error(DISPOSED);
     return new ImportHook(this.#imported.add());
   }
   override dispose(): void {
@@ -215,16 +223,15 @@ class Session implements Table {
     return new RemoteReply(this, question, promise);
   }
 
-  async fetch(address: AgentAddress, request: OurRequest): Promise<Response> {
+  async fetch(target: Target, request: OurRequest): Promise<Response> {
     const { signal } = request;
     signal.throwIfAborted();
     const { method, url, headers, redirect, cf, body } = takeRequest(request);
     const wire = { method, url, headers, redirect, cf, body: this.#sendBody(body) };
-    const { namespace, id, name } = address;
     let asked = 0;
     const reply = this.#ask((question) => {
       asked = question;
-      this.#send(["fetch", question, [namespace, id, name], wire], true);
+      this.#send(["fetch", question, target, wire], true);
     });
     const abort = (): void => {
       if (!this.waitsFor(asked)) return;
@@ -268,7 +275,7 @@ class Session implements Table {
     const hooks = this.#decoded;
     switch (message[0]) {
       case "call": return this.#onCall(message[1], message[2], message[3], message[4], hooks);
-      case "fetch": return void this.#onFetch(message[1], addressOf(message[2]), message[3]);
+      case "fetch": return void this.#onFetch(message[1], message[2], message[3]);
       case "return": return this.#onReturn(message[1], new Payload(message[2], hooks.length > 0 ? hooks : null, false));
       case "throw": return this.#settle(message[1])?.reject(message[2]);
       case "finish": return this.#onFinish(message[1]);
@@ -281,7 +288,13 @@ class Session implements Table {
   #target(target: Target): Hook {
     if (target[0] === "agent") return this.#make.agent(addressOf([target[1], target[2], target[3]]));
     const hook = target[0] === "export" ? this.#exports.get(target[1]) : this.#answers.get(target[1])?.pipeline();
-    if (hook === undefined) throw new Error("RPC stub used after being disposed.");
+    if (hook === undefined) throw new Error(DISPOSED);
+    return hook;
+  }
+
+  #fetchable(target: Target): Hook {
+    const hook = this.#target(target);
+    if (hook.fetch === undefined) throw new TypeError("The RPC receiver does not implement the method \"fetch\".");
     return hook;
   }
 
@@ -310,12 +323,12 @@ class Session implements Table {
     }
   }
 
-  async #onFetch(question: number, address: AgentAddress, wire: WireRequest): Promise<void> {
+  async #onFetch(question: number, target: Target, wire: WireRequest): Promise<void> {
     const made = makeRequest(wire.method, wire.url, wire.headers, this.#receiveBody(wire.body), wire.cf);
     const request = made.redirect === wire.redirect ? made : new OurRequest(made, { redirect: wire.redirect as "follow" });
     this.#requests.set(question, made);
     try {
-      const response = (await this.#make.agent(address).fetch(request as unknown as Request)) as unknown as OurResponse;
+      const response = (await this.#fetchable(target).fetch!(request as unknown as Request)) as unknown as OurResponse;
       const { status, statusText, headers, webSocket, body } = takeResponse(response);
       const connection = webSocket === null ? null : this.#services.connectionOf(webSocket, null);
       if (this.#gone) return;
@@ -383,13 +396,11 @@ class Session implements Table {
   describe(value: object): unknown[] | undefined {
     const hook = hookOf(value);
     if (hook) {
-      if (hook instanceof AgentHook) {
-        const { namespace, id, name } = hook.address;
-        return ["agent", namespace, id, name];
-      }
+      if (hook instanceof AgentHook && hook.portable) return [...targetOf(hook.address)];
       if (hook instanceof EntrypointHook) return ["entrypoint", hook.entrypoint, hook.props];
       const known = hook instanceof ImportHook ? hook.idFor(this) : null;
-      return known === null ? ["stub", this.#export(hook)] : ["back", known];
+      const kind = value instanceof ServiceStub ? "service" : "stub";
+      return known === null ? [kind, this.#export(hook)] : ["back", known, kind];
     }
     if (value instanceof ReadableStream) return ["readable", this.#streams.exportReadable(value)];
     if (value instanceof WritableStream) return ["writable", this.#streams.exportWritable(value)];
@@ -409,7 +420,9 @@ class Session implements Table {
     const [kind, first] = description;
     switch (kind) {
       case "stub": return newStub(this.#keep(new ImportHook(new Import(this, first as number))));
-      case "back": return newStub(this.#keep(this.#target(["export", first as number]).dup()));
+      case "service": return newFetcher(this.#keep(new ImportHook(new Import(this, first as number))));
+      case "back":
+        return (description[2] === "service" ? newFetcher : newStub)(this.#keep(this.#target(["export", first as number]).dup()));
       case "agent": return newFetcher(this.#make.agent(addressOf(description.slice(1) as [number, string, string])));
       case "entrypoint": return newFetcher(this.#make.entrypoint(first as string, description[2]));
       case "readable": return this.#streams.importReadable(first as number);
@@ -493,12 +506,11 @@ export class PeerSessions implements Peers, PeerCalls {
   }
 
   fetch(address: AgentAddress, request: Request): Promise<Response> {
-    return this.#owner(address).fetch(address, request as unknown as OurRequest);
+    return this.#owner(address).fetch(targetOf(address), request as unknown as OurRequest);
   }
 
   callAgent(address: AgentAddress, path: readonly string[], args: Payload | null): Reply {
-    const { namespace, id, name } = address;
-    return this.#owner(address).call(["agent", namespace, id, name], path, args);
+    return this.#owner(address).call(targetOf(address), path, args);
   }
 
   call(address: AgentAddress, path: readonly string[], args: readonly unknown[]): Promise<unknown> {
