@@ -83,10 +83,13 @@ Arguments::~Arguments() {
 }
 
 void Arguments::fail(std::size_t index, const char* expected) {
+  refuse(("argument " + std::to_string(index + 1) + " is to be " + expected).c_str());
+}
+
+void Arguments::refuse(const char* message) {
   if (!ok_) return;
   ok_ = false;
-  const std::string message = "argument " + std::to_string(index + 1) + " is to be " + expected;
-  napi_throw_type_error(env_, nullptr, message.c_str());
+  napi_throw_type_error(env_, nullptr, message);
 }
 
 bool Arguments::absent(std::size_t index) const {

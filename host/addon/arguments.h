@@ -59,7 +59,9 @@ class Arguments {
   // A Database, or null.
   Database* gate(std::size_t index);
 
+  // Throws a TypeError: "argument N is to be EXPECTED", or the whole message.
   void fail(std::size_t index, const char* expected);
+  void refuse(const char* message);
 
  private:
   static constexpr std::uint64_t kIdMax = (std::uint64_t{1} << kIdBits) - 1;

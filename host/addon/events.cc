@@ -59,17 +59,22 @@ void Events::call(Handler handler, std::initializer_list<napi_value> arguments) 
                  kHandlerNames[static_cast<int>(handler)]);
     return;
   }
+  invoke(env_, receiver, function, arguments);
+}
+
+void Events::invoke(napi_env env, napi_value receiver, napi_value function,
+                    std::initializer_list<napi_value> arguments) {
   napi_value result = nullptr;
-  const napi_status status = napi_make_callback(env_, nullptr, receiver, function, arguments.size(),
-                                                arguments.begin(), &result);
-  if (status == napi_ok) return;
-  // A handler promises not to throw; what does come through goes the way of an uncaught exception.
+  if (napi_make_callback(env, nullptr, receiver, function, arguments.size(), arguments.begin(),
+                         &result) == napi_ok) {
+    return;
+  }
   bool pending = false;
-  napi_is_exception_pending(env_, &pending);
+  napi_is_exception_pending(env, &pending);
   if (pending) {
     napi_value exception = nullptr;
-    napi_get_and_clear_last_exception(env_, &exception);
-    napi_fatal_exception(env_, exception);
+    napi_get_and_clear_last_exception(env, &exception);
+    napi_fatal_exception(env, exception);
   }
 }
 

@@ -15,11 +15,14 @@ namespace hearth::addon {
 class Host;
 
 // The handlers by their JavaScript names, in one list.
-#define HEARTH_HANDLERS(X)                                                                     \
-  X(configure)                                                                                 \
-  X(promote) X(fetch) X(bodyData) X(bodyEnd) X(requestGone) X(responseCredit) X(socketMessage) \
-      X(socketClosed) X(alarm) X(agentWake) X(agentSocket) X(sleepAccepted) X(probeAlarm)      \
-          X(scheduled) X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed)
+#define HEARTH_HANDLERS(X)                                                                \
+  X(configure)                                                                            \
+  X(promote)                                                                              \
+  X(fetch)                                                                                \
+  X(bodyData)                                                                             \
+  X(bodyEnd) X(requestGone) X(responseCredit) X(socketMessage) X(socketClosed) X(alarm)   \
+      X(agentWake) X(agentSocket) X(sleepAccepted) X(probeAlarm) X(scheduled) X(peerData) \
+          X(peerGone) X(drain) X(autoResponded) X(commitFailed)
 
 class Events {
  public:
@@ -34,6 +37,10 @@ class Events {
   Events(Host& host, napi_value handlers);
 
   Status dispatch(std::string_view frame);
+  // Calls a function from the loop or from within JavaScript. What it throws goes the way of an
+  // uncaught exception.
+  static void invoke(napi_env env, napi_value receiver, napi_value function,
+                     std::initializer_list<napi_value> arguments);
   void commit_failed(napi_value database, std::string_view message);
   // process.exit(0), so that what user code registered for it runs.
   [[noreturn]] void exit_process();

@@ -8,8 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "events.h"
+#include "values.h"
 
 namespace hearth::addon {
 
@@ -40,13 +42,27 @@ void close_handle(Handle*& handle) {
 
 }  // namespace
 
-Host::Host(napi_env env) : env_(env) {
+Host::Host(napi_env env) : env_(env), cursors_(env), syncer_([this] { uv_async_send(synced_); }) {
   napi_get_uv_event_loop(env, &loop_);
+  synced_ = new uv_async_t;
+  synced_->data = this;
+  uv_async_init(loop_, synced_,
+                [](uv_async_t* handle) { static_cast<Host*>(handle->data)->on_synced(); });
+  uv_unref(reinterpret_cast<uv_handle_t*>(synced_));
+  prepare_ = new uv_prepare_t;
+  prepare_->data = this;
+  uv_prepare_init(loop_, prepare_);
+  uv_prepare_start(prepare_,
+                   [](uv_prepare_t* handle) { static_cast<Host*>(handle->data)->on_prepare(); });
+  uv_unref(reinterpret_cast<uv_handle_t*>(prepare_));
 }
 
 Host::~Host() {
+  for (auto& [key, database] : databases_) database->detach();
+  syncer_.wait_idle();  // it wakes `synced_` no more
   close_handle(poll_);
   close_handle(prepare_);
+  close_handle(synced_);
   if (page_ != nullptr) ::munmap(page_, sizeof(wire::ProgressPage));
 }
 
@@ -66,12 +82,6 @@ Status Host::start(napi_value handlers) {
                  std::string("watching the socket to the core: ") + uv_strerror(failed)};
   }
   poll_ = poll.release();
-  prepare_ = new uv_prepare_t;
-  prepare_->data = this;
-  uv_prepare_init(loop_, prepare_);
-  uv_prepare_start(prepare_,
-                   [](uv_prepare_t* handle) { static_cast<Host*>(handle->data)->on_prepare(); });
-  uv_unref(reinterpret_cast<uv_handle_t*>(prepare_));
   events_ = std::make_unique<Events>(*this, handlers);
   watch(UV_READABLE);
   return {};
@@ -133,29 +143,138 @@ void Host::on_readable() {
 }
 
 void Host::on_prepare() {
-  page_->heartbeat.fetch_add(1, std::memory_order_relaxed);
+  if (page_ != nullptr) page_->heartbeat.fetch_add(1, std::memory_order_relaxed);
   end_turn();
   flush();
 }
 
-void Host::end_turn() {}
+void Host::end_turn() {
+  if (turns_.empty()) return;
+  // A failed commit calls the runtime, which may write elsewhere: that is listed anew meanwhile.
+  std::vector<Database*> turns = std::exchange(turns_, {});
+  for (Database* database : turns) {
+    if (database->end_turn()) turns_.push_back(database);
+  }
+}
 
 void Host::flush() {
-  if (core_gone_) return;
+  syncer_.kick();
+  if (core_gone_ || !started()) return;
   if (!link_.flush()) return on_core_gone();
   watch(link_.has_output() ? UV_READABLE | UV_WRITABLE : UV_READABLE);
 }
 
 void Host::finish() {
   end_turn();
+  settle_syncs();
   if (!core_gone_ && started()) (void)link_.flush_all(kFinishDeadlineMs).ok();
 }
+
+void Host::drain() {
+  finish();
+  close_databases();
+  link_.send(wire::Drained{});
+  finish();
+}
+
+void Host::close_databases() {
+  for (auto& [key, database] : databases_) database->close();
+  syncer_.wait_idle();
+}
+
+// ---- databases ------------------------------------------------------------------------------
+
+void Host::set_database_class(napi_value constructor) {
+  napi_create_reference(env_, constructor, 1, &database_class_);
+}
+
+napi_value Host::open_database(Database::Options options) {
+  napi_value constructor = nullptr;
+  napi_value self = nullptr;
+  napi_get_reference_value(env_, database_class_, &constructor);
+  if (napi_new_instance(env_, constructor, 0, nullptr, &self) != napi_ok) return nullptr;
+  auto database = std::make_unique<Database>(*this, ++next_key_, std::move(options));
+  databases_.emplace(database->key(), database.get());
+  database->attach(self);
+  (void)database.release();  // the JavaScript object's now
+  return self;
+}
+
+void Host::add_pin(int difference) {
+  // A process does not end while something that it wrote is not durable.
+  pins_ += difference;
+  auto* handle = reinterpret_cast<uv_handle_t*>(synced_);
+  pins_ > 0 ? uv_ref(handle) : uv_unref(handle);
+}
+
+void Host::forget(Database& database) {
+  databases_.erase(database.key());
+  std::erase(turns_, &database);
+}
+
+void Host::settle_syncs() {
+  syncer_.wait_idle();
+  on_synced();
+}
+
+void Host::on_synced() {
+  for (const storage::Syncer::Finished& each : syncer_.take_finished()) {
+    const auto found = databases_.find(each.key);
+    if (found != databases_.end()) found->second->on_synced(each.sequence, each.status);
+  }
+  // What a waiter's callback wrote or said goes the way of every turn's.
+  end_turn();
+  flush();
+}
+
+void Host::call_waiter(napi_ref callback, const Error* error) {
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env_, &scope);
+  napi_value function = nullptr;
+  napi_value argument = make_null(env_);
+  napi_get_reference_value(env_, callback, &function);
+  napi_delete_reference(env_, callback);
+  if (error != nullptr) {
+    napi_create_error(env_, nullptr, make_text(env_, error->message), &argument);
+  }
+  napi_value receiver = nullptr;
+  napi_get_global(env_, &receiver);
+  Events::invoke(env_, receiver, function, {argument});
+  napi_close_handle_scope(env_, scope);
+}
+
+void Host::tell_commit_failed(napi_ref database, const std::string& message) {
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env_, &scope);
+  napi_value self = nullptr;
+  napi_get_reference_value(env_, database, &self);
+  if (self != nullptr) events_->commit_failed(self, message);
+  napi_close_handle_scope(env_, scope);
+}
+
+Result<std::optional<std::int64_t>> Host::read_alarm(const std::string& path) {
+  for (auto& [key, database] : databases_) {
+    if (database->path() == path && database->store().connection() && !database->failure()) {
+      return database->store().alarm();
+    }
+  }
+  storage::AgentDatabase store(path,
+                               [this](const std::string& opened) { syncer_.wait_closed(opened); });
+  Result<std::optional<std::int64_t>> at_ms = store.alarm();
+  if (std::shared_ptr<storage::Connection> connection = store.release()) {
+    syncer_.close(std::move(connection));
+  }
+  return at_ms;
+}
+
+// ---- the core's end -------------------------------------------------------------------------
 
 void Host::on_core_gone() {
   if (core_gone_) return;
   core_gone_ = true;
   close_handle(poll_);
   finish();
+  close_databases();
   events_->exit_process();
 }
 

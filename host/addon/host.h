@@ -9,13 +9,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "arena.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "cursor.h"
+#include "database.h"
 #include "ids.h"
 #include "link.h"
+#include "storage/syncer.h"
 #include "wire/progress_page.h"
 
 namespace hearth::addon {
@@ -33,6 +40,8 @@ class Host {
   Arena& arena() { return arena_; }
   Link& link() { return link_; }
   IdKeys& id_keys() { return id_keys_; }
+  Cursors& cursors() { return cursors_; }
+  storage::Syncer& syncer() { return syncer_; }
   bool started() const { return events_ != nullptr; }
 
   // Takes the descriptors from the environment and begins to read.
@@ -49,10 +58,28 @@ class Host {
     return make_connection_id(host_slot_, generation_, ++connection_counter_);
   }
 
+  // ---- databases ----
+  // The JavaScript object; null with an exception pending.
+  napi_value open_database(Database::Options options);
+  void set_database_class(napi_value constructor);
+  void forget(Database& database);
+  // How many databases have something under way, which keeps the loop alive.
+  void add_pin(int difference);
+  // Its turn is to be ended.
+  void list_turn(Database& database) { turns_.push_back(&database); }
+  // Waits for the disk, so that everything that is committed is durable.
+  void settle_syncs();
+  void call_waiter(napi_ref callback, const Error* error);
+  void tell_commit_failed(napi_ref database, const std::string& message);
+  // The alarm in an agent's file, open on this host or not.
+  Result<std::optional<std::int64_t>> read_alarm(const std::string& path);
+
   // After each event: what its turn wrote becomes a commit.
   void end_turn();
-  // Everything is committed, durable and written to the core; databases are closed.
+  // Everything is committed, durable and written to the core.
   void finish();
+  // As `finish`, with every database closed and Drained said.
+  void drain();
 
  private:
   static constexpr int kFinishDeadlineMs = 2'000;
@@ -66,6 +93,8 @@ class Host {
   void on_readable();
   void on_prepare();
   void on_core_gone();
+  void on_synced();
+  void close_databases();
   void flush();
   void watch(int events);
 
@@ -74,15 +103,23 @@ class Host {
   Arena arena_;
   Link link_;
   IdKeys id_keys_;
+  Cursors cursors_;
   std::unique_ptr<Events> events_;
   wire::ProgressPage* page_ = nullptr;
   uv_poll_t* poll_ = nullptr;
   uv_prepare_t* prepare_ = nullptr;
+  uv_async_t* synced_ = nullptr;
   int watched_ = 0;
   bool core_gone_ = false;
   std::uint8_t host_slot_ = 0;
   std::uint16_t generation_ = 0;
   std::uint32_t connection_counter_ = 0;
+  napi_ref database_class_ = nullptr;
+  int pins_ = 0;
+  std::uint64_t next_key_ = 0;
+  std::unordered_map<std::uint64_t, Database*> databases_;  // those that JavaScript still holds
+  std::vector<Database*> turns_;
+  storage::Syncer syncer_;  // last: its thread ends before anything that it wakes
 };
 
 }  // namespace hearth::addon

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "arguments.h"
+#include "database.h"
 #include "host.h"
 #include "ids.h"
 #include "sends.h"
@@ -40,6 +41,8 @@ static napi_value initialise(napi_env env, napi_value exports) {
   publish(env, exports, host, {"start", start});
   for (const Export& entry : transport_exports()) publish(env, exports, host, entry);
   for (const Export& entry : id_exports()) publish(env, exports, host, entry);
+  for (const Export& entry : database_exports()) publish(env, exports, host, entry);
+  host->set_database_class(define_database_class(env, *host));
   return exports;
 }
 

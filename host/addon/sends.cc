@@ -4,6 +4,7 @@
 
 #include "arguments.h"
 #include "base/limits.h"
+#include "database.h"
 #include "host.h"
 #include "values.h"
 #include "wire/codec.h"
@@ -29,8 +30,12 @@ napi_value emit(const Arguments& arguments, Database* gate, const Message& messa
     napi_throw_error(arguments.env(), nullptr, "the host has not been started");
     return nullptr;
   }
-  (void)gate;
-  arguments.host().link().send(message);
+  Link& link = arguments.host().link();
+  if (gate == nullptr) {
+    link.send(message);
+  } else if (Status status = gate->emit(link, message); !status) {
+    napi_throw_range_error(arguments.env(), nullptr, status.error().message.c_str());
+  }
   return nullptr;
 }
 
@@ -96,6 +101,9 @@ napi_value response_failed(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Database* gate = arguments.gate(0);
   const wire::ResponseFailed message{arguments.request(1), arguments.text(2)};
+  // It tells of a failure, and nothing that was written: a client is not left waiting for it when
+  // the failure is the database's own.
+  if (gate != nullptr && gate->failure()) gate = nullptr;
   return emit(arguments, gate, message, message.json.size());
 }
 
@@ -233,9 +241,7 @@ napi_value log(napi_env env, napi_callback_info info) {
 napi_value drained(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   if (!arguments.host().started()) return emit(arguments, nullptr, wire::Drained{});
-  arguments.host().finish();
-  arguments.host().link().send(wire::Drained{});
-  arguments.host().finish();
+  arguments.host().drain();
   return nullptr;
 }
 

@@ -1,0 +1,82 @@
+// The thread that waits for the disk so that JavaScript does not. Commits that wait are made
+// durable together: whatever was asked for when a pass begins is done in it, and several commits of
+// one database share one fdatasync. Checkpoints and closing, which wait for the disk too, are its
+// other work. `request`, `checkpoint`, `close`, `take_finished` and `wait_*` are for the owner's
+// thread; `wake` is called on the syncer's own.
+//
+// Connections are shared with their owner because a database may be dropped while the syncer is at
+// work on it. The queue is bounded by the number of open databases (one entry for each at most)
+// plus those that are closing.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/result.h"
+#include "storage/connection.h"
+
+namespace hearth::storage {
+
+class Syncer {
+ public:
+  struct Finished {
+    std::uint64_t key = 0;
+    std::uint64_t sequence = 0;  // commits up to this one
+    Status status;
+  };
+
+  explicit Syncer(std::function<void()> wake);
+  ~Syncer();  // finishes what was asked for
+  Syncer(const Syncer&) = delete;
+  Syncer& operator=(const Syncer&) = delete;
+
+  // Commits up to `sequence` are to be made durable. Begins at the next `kick`, so that a turn's
+  // commits begin together.
+  void request(const std::shared_ptr<Connection>& connection, std::uint64_t key,
+               std::uint64_t sequence);
+  void kick();
+  void checkpoint(const std::shared_ptr<Connection>& connection);
+  // Takes the connection: no statement of it is alive any more.
+  void close(std::shared_ptr<Connection> connection);
+
+  std::vector<Finished> take_finished();
+  // Waits until nothing is asked for any more, `close` included.
+  void wait_idle();
+  // Waits until the file is not being closed by this thread.
+  void wait_closed(const std::string& path);
+
+ private:
+  struct Sync {
+    std::shared_ptr<Connection> connection;
+    std::uint64_t key = 0;
+    std::uint64_t sequence = 0;
+  };
+
+  void run();
+  void pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connection>> checkpoints,
+            std::vector<std::shared_ptr<Connection>> closes);
+
+  std::function<void()> wake_;
+  std::vector<Sync> gathered_;  // the owner's thread's, until `kick`
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable idle_;
+  std::vector<Sync> syncs_;
+  std::vector<std::shared_ptr<Connection>> checkpoints_;
+  std::vector<std::shared_ptr<Connection>> closes_;
+  std::set<std::string> closing_;
+  std::vector<Finished> finished_;
+  bool busy_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace hearth::storage
