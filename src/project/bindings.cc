@@ -104,10 +104,9 @@ class Reader {
 
   void foreign(const std::string& name, const std::string& class_name, const std::string& script,
                Position at) {
-    const std::string reason = "the binding \"" + name + "\" is for the class \"" + class_name +
-                               "\" of the worker \"" + script +
-                               "\", and hearth runs this worker (\"" + worker_ + "\") only";
-    findings_.warn(at, reason, "C117");
+    const std::string reason = "it is for the class \"" + class_name + "\" of the worker \"" +
+                               script + "\", and hearth serves \"" + worker_ + "\" only";
+    findings_.warn(at, "the binding \"" + name + "\" does not work: " + reason, "C117");
     add_unsupported(name, "durable_objects", reason, at);
   }
 
@@ -223,10 +222,9 @@ class Reader {
       if (!name || !service) continue;
       const Position at = entry.find("binding")->at;
       if (*service != worker_) {
-        const std::string reason = "the service binding \"" + *name + "\" is for the worker \"" +
-                                   *service + "\", and hearth runs this worker (\"" + worker_ +
-                                   "\") only";
-        findings_.warn(at, reason, "C117");
+        const std::string reason =
+            "it is for the worker \"" + *service + "\", and hearth serves \"" + worker_ + "\" only";
+        findings_.warn(at, "the binding \"" + *name + "\" does not work: " + reason, "C117");
         add_unsupported(*name, "services", reason, at);
         continue;
       }
@@ -241,10 +239,7 @@ class Reader {
     const auto one = [&](const Value& entry, std::string_view field) {
       const Value* name = entry.is_object() ? entry.find(field) : nullptr;
       if (name == nullptr || !name->is_string() || name->text.empty()) return;
-      add_unsupported(
-          name->text, std::string(key.name),
-          "the binding \"" + name->text + "\" is not available: " + std::string(key.note),
-          name->at);
+      add_unsupported(name->text, std::string(key.name), std::string(key.note), name->at);
     };
     const auto each = [&](const Value* list, std::string_view field) {
       if (list == nullptr || !list->is_array()) return;

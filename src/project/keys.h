@@ -33,7 +33,8 @@ struct Key {
   Inheritance inheritance;
   KeySupport support;
   BindingShape unsupported_bindings;  // each becomes an `unsupported` entry of the worker document
-  std::string_view note;              // one sentence without a full stop
+  // One sentence without a full stop; of a binding that hearth lacks, also what its use throws.
+  std::string_view note;
 };
 
 std::span<const Key> all_keys();

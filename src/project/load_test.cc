@@ -407,8 +407,8 @@ TEST(Ai, TheKeyIsFoundInItsOrderAndItsAbsenceIsTold) {
   const std::string config = with(R"("ai": { "binding": "AI" })");
   Project project = files.load_jsonc(config);
   EXPECT_EQ(binding(project, "AI")["type"], "ai");
-  EXPECT_EQ(worker(project)["ai"]["key"], nullptr);
-  EXPECT_EQ(worker(project)["ai"]["keyRequired"], true);
+  EXPECT_EQ(worker(project)["ai"]["key"], "");
+  EXPECT_EQ(worker(project)["ai"]["keyName"], "OPENROUTER_API_KEY");
   EXPECT_THAT(warnings(project, "C118"),
               AllOf(HasSubstr("env.AI"), HasSubstr("OPENROUTER_API_KEY=… to .dev.vars")));
 
@@ -423,10 +423,23 @@ TEST(Ai, TheKeyIsFoundInItsOrderAndItsAbsenceIsTold) {
   EXPECT_EQ(worker(files.load_jsonc(config))["ai"]["key"], "file");
   files.environment["HEARTH_AI_BASE_URL"] = "http://127.0.0.1:11434/v1";
   project = files.load_jsonc(config);
-  EXPECT_EQ(worker(project)["ai"], nlohmann::json({{"baseUrl", "http://127.0.0.1:11434/v1"},
-                                                   {"keyName", "HEARTH_AI_API_KEY"},
-                                                   {"key", nullptr},
-                                                   {"keyRequired", false}}));
+  EXPECT_EQ(
+      worker(project)["ai"],
+      nlohmann::json({{"baseUrl", "http://127.0.0.1:11434/v1"}, {"keyName", ""}, {"key", ""}}));
+}
+
+TEST(Ai, ModelsGetOtherNamesFromJsonOrPairs) {
+  TestProject files;
+  const auto models = [&](const std::string& text) {
+    files.environment["HEARTH_AI_MODELS"] = text;
+    return files.load_jsonc(with(R"("ai": { "binding": "AI" })"));
+  };
+  const nlohmann::json expected{{"@cf/a", "b"}, {"*", "c/d"}};
+  EXPECT_EQ(worker(models(R"({"@cf/a": "b", "*": "c/d"})"))["ai"]["models"], expected);
+  EXPECT_EQ(worker(models("@cf/a=b, *=c/d"))["ai"]["models"], expected);
+  for (const char* wrong : {"nothing", "{\"a\": 1}", "{\"a\"", "=b"}) {
+    EXPECT_THAT(warnings(models(wrong), "C104"), HasSubstr("HEARTH_AI_MODELS")) << wrong;
+  }
 }
 
 TEST(Ai, WithoutABindingNothingIsAskedFor) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -122,7 +123,7 @@ TEST(Schema, EveryBindingThatHearthLacksBecomesAnUnsupportedEntry) {
     const auto entry = binding(project, "a");
     EXPECT_EQ(entry.value("type", ""), "unsupported") << name;
     EXPECT_EQ(entry.value("kind", ""), name);
-    EXPECT_THAT(entry.value("reason", ""), testing::HasSubstr("\"a\""));
+    EXPECT_THAT(entry.value("reason", ""), testing::StartsWith("hearth "));
     ++kinds;
   }
   EXPECT_GT(kinds, 25u);
@@ -134,13 +135,20 @@ TEST(Schema, TheTableHasNoKeyThatWranglerLacks) {
     EXPECT_TRUE(properties.contains(std::string(key.name))) << key.name;
 }
 
+// The table is the end of the file. HEARTH_UPDATE_DOCS=1 writes it anew.
 TEST(Schema, TheDocumentationHoldsTheTable) {
   std::ifstream file(HEARTH_CONFIGURATION_DOC);
-  std::stringstream text;
-  text << file.rdbuf();
-  EXPECT_NE(text.str().find(keys_as_markdown()), std::string::npos)
-      << "docs/configuration.md is out of step; its table is:\n"
-      << keys_as_markdown();
+  std::stringstream stream;
+  stream << file.rdbuf();
+  std::string text = stream.str();
+  const std::size_t table = text.find("| key | hearth |");
+  ASSERT_NE(table, std::string::npos);
+  if (std::getenv("HEARTH_UPDATE_DOCS") != nullptr) {
+    text = text.substr(0, table) + keys_as_markdown();
+    std::ofstream(HEARTH_CONFIGURATION_DOC) << text;
+  }
+  EXPECT_EQ(text.substr(table), keys_as_markdown())
+      << "docs/configuration.md is out of step: run this test with HEARTH_UPDATE_DOCS=1";
 }
 
 }  // namespace

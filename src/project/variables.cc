@@ -176,12 +176,59 @@ std::optional<std::string> lookup(const std::string& name, const Variables& vari
   return value;
 }
 
+// Where env.AI asks, and by which key. An empty `key` under a name is a missing one; an empty
+// `key_name` says that none is needed.
 nlohmann::ordered_json ai_document(std::string_view url, std::string_view key_name,
-                                   const std::optional<std::string>& key, bool required) {
-  nlohmann::ordered_json document{{"baseUrl", url}, {"keyName", key_name}, {"key", nullptr}};
-  if (key) document["key"] = *key;
-  document["keyRequired"] = required;
-  return document;
+                                   const std::optional<std::string>& key) {
+  return {{"baseUrl", url}, {"keyName", key_name}, {"key", key.value_or("")}};
+}
+
+nlohmann::ordered_json ai_service(
+    const std::function<std::optional<std::string>(const char*)>& get) {
+  const auto own_url = get("HEARTH_AI_BASE_URL");
+  const auto own_key = get("HEARTH_AI_API_KEY");
+  if (own_url || own_key) {
+    return ai_document(own_url.value_or(std::string(kOpenAiUrl)),
+                       own_key ? "HEARTH_AI_API_KEY" : "", own_key);
+  }
+  if (const auto key = get("OPENROUTER_API_KEY")) {
+    return ai_document(kOpenRouterUrl, "OPENROUTER_API_KEY", key);
+  }
+  const auto openai_url = get("OPENAI_BASE_URL");
+  const auto openai_key = get("OPENAI_API_KEY");
+  if (openai_url || openai_key) {
+    return ai_document(openai_url.value_or(std::string(kOpenAiUrl)),
+                       openai_key ? "OPENAI_API_KEY" : "", openai_key);
+  }
+  return ai_document(kOpenRouterUrl, "OPENROUTER_API_KEY", std::nullopt);
+}
+
+// HEARTH_AI_MODELS: {"asked for": "sent"} or `asked for=sent,…`. Null: it is neither.
+std::optional<nlohmann::ordered_json> ai_models(const std::string& text) {
+  nlohmann::ordered_json models = nlohmann::ordered_json::object();
+  if (text.find('{') != std::string::npos) {
+    const auto parsed = nlohmann::ordered_json::parse(text, nullptr, false);
+    if (!parsed.is_object()) return std::nullopt;
+    for (const auto& [asked, sent] : parsed.items()) {
+      if (!sent.is_string()) return std::nullopt;
+      models[asked] = sent;
+    }
+    return models;
+  }
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t end = std::min(text.find(',', start), text.size());
+    const std::string pair = text.substr(start, end - start);
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) return std::nullopt;
+    const auto trimmed = [](std::string part) {
+      part.erase(0, part.find_first_not_of(' '));
+      part.erase(part.find_last_not_of(' ') + 1);
+      return part;
+    };
+    models[trimmed(pair.substr(0, equals))] = trimmed(pair.substr(equals + 1));
+    start = end + 1;
+  }
+  return models;
 }
 
 }  // namespace
@@ -199,25 +246,9 @@ Result<Variables> read_variables(const Value& config, const std::filesystem::pat
 
 nlohmann::ordered_json read_ai(const Bindings& bindings, const Variables& variables,
                                const LoadOptions& options, Findings& findings) {
-  const auto get = [&](const std::string& name) { return lookup(name, variables, options); };
-  const auto own_url = get("HEARTH_AI_BASE_URL");
-  const auto own_key = get("HEARTH_AI_API_KEY");
-  // A service of one's own may need no key; the well-known ones do.
-  if (own_url || own_key) {
-    const bool required = !own_url.has_value();
-    return ai_document(own_url.value_or(std::string(kOpenAiUrl)), "HEARTH_AI_API_KEY", own_key,
-                       required);
-  }
-  if (const auto key = get("OPENROUTER_API_KEY")) {
-    return ai_document(kOpenRouterUrl, "OPENROUTER_API_KEY", key, true);
-  }
-  const auto openai_url = get("OPENAI_BASE_URL");
-  const auto openai_key = get("OPENAI_API_KEY");
-  if (openai_url || openai_key) {
-    return ai_document(openai_url.value_or(std::string(kOpenAiUrl)), "OPENAI_API_KEY", openai_key,
-                       !openai_url.has_value());
-  }
-  if (bindings.has_ai) {
+  const auto get = [&](const char* name) { return lookup(name, variables, options); };
+  nlohmann::ordered_json document = ai_service(get);
+  if (bindings.has_ai && document["key"] == "" && document["keyName"] != "") {
     findings.warn(bindings.ai_at,
                   "env." + bindings.ai_name +
                       " has no service to ask: add OPENROUTER_API_KEY=… to .dev.vars beside the "
@@ -225,7 +256,16 @@ nlohmann::ordered_json read_ai(const Bindings& bindings, const Variables& variab
                       "your own; until then its calls fail with this reason",
                   "C118");
   }
-  return ai_document(kOpenRouterUrl, "OPENROUTER_API_KEY", std::nullopt, true);
+  if (const auto text = get("HEARTH_AI_MODELS")) {
+    if (auto models = ai_models(*text)) {
+      document["models"] = *std::move(models);
+    } else {
+      findings.warn(bindings.ai_at,
+                    "HEARTH_AI_MODELS is neither a JSON object of strings nor name=name,name=name",
+                    "C104");
+    }
+  }
+  return document;
 }
 
 }  // namespace hearth::project

@@ -26,7 +26,7 @@ Result<Variables> read_variables(const Value& config, const std::filesystem::pat
 // The worker document's `ai`. The first that is set decides: HEARTH_AI_BASE_URL or
 // HEARTH_AI_API_KEY (any OpenAI-compatible service), OPENROUTER_API_KEY, OPENAI_API_KEY or
 // OPENAI_BASE_URL; each is looked for among the variables, then in the process's environment.
-// Without any, a warning says where to put the key.
+// Without any, a warning says where to put the key. HEARTH_AI_MODELS gives models other names.
 nlohmann::ordered_json read_ai(const Bindings& bindings, const Variables& variables,
                                const LoadOptions& options, Findings& findings);
 
