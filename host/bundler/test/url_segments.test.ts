@@ -15,6 +15,6 @@ test("the table of URL segments is what the SDK makes of each name", async () =>
   assert.ok(rows.length > 40);
   for (const row of rows) {
     const [name, segment] = row.split("\t");
-    assert.equal(camelCaseToKebabCase(name!), segment, name);
+    assert.equal(camelCaseToKebabCase(name!), segment, `for ${name}`);
   }
 });
