@@ -245,5 +245,5 @@ export class HostCore {
     await this.wait((frame) => frame.type === 'Drained', 0).catch((error) => { throw error; });
     return this.core.exited;
   }
-  async stop() { await this.core.stop(); }
+  stop() { return (this.stopped ??= this.core.stop()); }
 }
