@@ -97,7 +97,8 @@ Portion take_portion(napi_env env, storage::SqlCursor& cursor, storage::Step ste
   napi_create_array(env, &portion.rows);
   std::size_t bytes = 0;
   for (std::uint32_t row = 0; step == storage::Step::kRow; ++row) {
-    if (row == kPortionRows || bytes > kPortionBytes) {
+    // SQLite does not commit while a statement that writes is under way: its rows come all at once.
+    if ((row >= kPortionRows || bytes > kPortionBytes) && cursor.statement()->read_only()) {
       portion.more = true;
       break;
     }
@@ -159,7 +160,7 @@ napi_value fetch_more(napi_env env, napi_callback_info info) {
   if (cursor.statement() == nullptr) {
     napi_throw_error(env, nullptr,
                      "The rest of this result cannot be read: its database was closed, or the "
-                     "statement was ended by deleteAll().");
+                     "cursor was ended by deleteAll() or by 64 MiB of writes while it was open.");
     return nullptr;
   }
   const Portion portion = take_portion(env, cursor, storage::Step::kRow);

@@ -45,7 +45,6 @@ void Database::attach(napi_value self) {
 }
 
 void Database::detach() {
-  close();
   host_ = nullptr;
 }
 
@@ -91,21 +90,23 @@ bool Database::end_turn() {
 }
 
 void Database::after_commit(bool wrote) {
-  const bool waits_already = durable_ != committed_;
-  ++committed_;
+  if (wrote) {
+    ++committed_;
+    if (options_.sync) {
+      host_->syncer().request(store_.connection(), key_, committed_);
+    } else {
+      durable_ = committed_;
+    }
+  } else {
+    gate_.lower_to(committed_);
+    for (Waiter& each : waiters_) each.sequence = std::min(each.sequence, committed_);
+  }
   if (std::exchange(alarm_touched_, false)) {
     Result<std::optional<std::int64_t>> now = store_.alarm();
     if (now && !(alarm_told_known_ && alarm_told_ == *now)) tell_alarm(*now, /*gated=*/true);
   }
-  if (!wrote && !waits_already) {
-    durable_ = committed_;
-  } else if (!options_.sync) {
-    durable_ = committed_;
-  } else {
-    host_->syncer().request(store_.connection(), key_, committed_);
-  }
   if (durable_ == committed_) release();
-  bound_log();
+  if (wrote) bound_log();
 }
 
 void Database::bound_log() {
@@ -114,6 +115,7 @@ void Database::bound_log() {
   if (connection->log_pages() < kLogPagesHard) {
     host_->syncer().checkpoint(connection);
   } else {
+    store_.end_cursors();
     connection->checkpoint();
   }
 }

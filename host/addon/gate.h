@@ -48,6 +48,19 @@ class Gate {
     bytes_.resize(marks_.empty() ? 0 : static_cast<std::size_t>(marks_.back().end - dropped_));
   }
 
+  // The turn wrote nothing after all: what waited for its commit waits for the one before it.
+  void lower_to(std::uint64_t sequence) {
+    while (!marks_.empty() && marks_.back().sequence > sequence) {
+      const std::uint64_t end = marks_.back().end;
+      marks_.pop_back();
+      if (!marks_.empty() && marks_.back().sequence >= sequence) {
+        marks_.back().end = end;
+      } else {
+        marks_.push_back({sequence, end});
+      }
+    }
+  }
+
   bool empty() const { return marks_.empty(); }
   std::size_t bytes() const { return bytes_.size(); }
 

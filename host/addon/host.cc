@@ -58,8 +58,13 @@ Host::Host(napi_env env) : env_(env), cursors_(env), syncer_([this] { uv_async_s
 }
 
 Host::~Host() {
+  // process.exit(): what is committed is made durable, and what waited for that is still sent.
+  // JavaScript does not run any more.
+  ending_ = true;
+  close_databases();
+  on_synced();
+  if (!core_gone_ && started()) (void)link_.flush_all(kFinishDeadlineMs).ok();
   for (auto& [key, database] : databases_) database->detach();
-  syncer_.wait_idle();  // it wakes `synced_` no more
   close_handle(poll_);
   close_handle(prepare_);
   close_handle(synced_);
@@ -228,6 +233,7 @@ void Host::on_synced() {
 }
 
 void Host::call_waiter(napi_ref callback, const Error* error) {
+  if (ending_) return;
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);
   napi_value function = nullptr;
@@ -244,6 +250,7 @@ void Host::call_waiter(napi_ref callback, const Error* error) {
 }
 
 void Host::tell_commit_failed(napi_ref database, const std::string& message) {
+  if (ending_) return;
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env_, &scope);
   napi_value self = nullptr;

@@ -111,6 +111,7 @@ class Host {
   uv_async_t* synced_ = nullptr;
   int watched_ = 0;
   bool core_gone_ = false;
+  bool ending_ = false;  // the environment is: nothing calls into JavaScript
   std::uint8_t host_slot_ = 0;
   std::uint16_t generation_ = 0;
   std::uint32_t connection_counter_ = 0;

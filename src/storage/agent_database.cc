@@ -176,9 +176,13 @@ void AgentDatabase::abandon() {
   if (sqlite3_get_autocommit(connection_->raw()) == 0) (void)run("ROLLBACK").ok();
 }
 
+void AgentDatabase::end_cursors() {
+  while (!cursors_.empty()) cursors_.back()->finish();
+}
+
 std::shared_ptr<Connection> AgentDatabase::release() {
   if (!connection_) return nullptr;
-  while (!cursors_.empty()) cursors_.back()->finish();
+  end_cursors();
   abandon();
   statements_.clear();
   own_statements_.clear();

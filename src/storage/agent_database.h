@@ -86,6 +86,9 @@ class AgentDatabase {
   // Drops what the turn wrote.
   void abandon();
 
+  // Ends the runs of all cursors: nothing holds the log's older frames any more.
+  void end_cursors();
+
   // Ends all cursors, drops what is not committed, and hands the connection over for closing; null
   // if the file was never opened. The next use opens it anew.
   std::shared_ptr<Connection> release();

@@ -172,7 +172,7 @@ Status AgentDatabase::delete_all(bool alarm) {
   if (Status status = ensure_turn(); !status) return status;
   // All of it or nothing, also where it is one part of a larger turn.
   if (Status status = begin(); !status) return status;
-  while (!cursors_.empty()) cursors_.back()->finish();
+  end_cursors();
   statements_.clear();
   // Tables that refer to each other could not be dropped in any order otherwise. Unlike the pragma,
   // this works within a transaction.
