@@ -87,6 +87,8 @@ run_ts() {
     if [ -f "$(dirname "$config")/package-lock.json" ]; then install_modules "$(dirname "$config")"; fi
     types "$(dirname "$config")" "$config"
   done
+  # The bundler is tried on the SDK with its peers, which the test projects have.
+  install_projects || return
   local room files
   for room in runtime bundler addon; do
     mapfile -t files < <(find "host/$room/test" -name '*.test.ts' -o -name '*.test.mjs' 2>/dev/null | sort)

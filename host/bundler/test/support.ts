@@ -1,7 +1,7 @@
 // Temporary projects for the bundler's tests, and the ways to build and run them.
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
@@ -36,9 +36,11 @@ export class TestProject {
     return path.join(this.root, ".hearth/bundle");
   }
 
-  /** Makes the checkout's own packages importable. */
+  /** Makes the packages of the test projects importable: the SDK with its peers. */
   linkPackages(): void {
-    symlinkSync(path.join(CHECKOUT, "node_modules"), path.join(this.root, "node_modules"));
+    const packages = path.join(CHECKOUT, "tests/projects/node_modules");
+    if (!existsSync(packages)) throw new Error(`${packages} is missing: run ./dev test ts, or npm ci in tests/projects`);
+    symlinkSync(packages, path.join(this.root, "node_modules"));
   }
 
   job(overrides: Record<string, unknown> = {}): string {
