@@ -1,0 +1,333 @@
+#include "server/app.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "os/files.h"
+#include "server/banner.h"
+#include "server/state_check.h"
+
+namespace hearth::server {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint32_t kWatchMs = 300;
+// The whole of a shutdown, should anything in it not end.
+constexpr std::uint32_t kHardStopMs = kShutdownTimeoutMs - 200;
+
+bool coloured() {
+  return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+App::App(Options options) : options_(std::move(options)), started_ms_(clock_.steady_ms()) {}
+App::~App() = default;
+
+int App::run() {
+  ::signal(SIGPIPE, SIG_IGN);
+  os::raise_descriptor_limit();
+  if (!start()) return exit_code_ == 0 ? 1 : exit_code_;
+  context_.run();
+  return exit_code_;
+}
+
+bool App::start() {
+  auto companions = Companions::find(os::program_path(), options_.node);
+  if (!companions) return fail(companions.error().message), false;
+  companions_ = std::move(companions).value();
+  if (!load_project()) return false;
+  state_ =
+      std::filesystem::absolute(options_.state.empty() ? project_.root / ".hearth" : options_.state)
+          .lexically_normal();
+  auto registry = core::Registry::open(state_, loop_);
+  if (!registry) return fail(registry.error().message), false;
+  registry_ = std::move(registry).value();
+  const Status adopted = adopt_state(project_, state_, *registry_);
+  if (!adopted) return fail(adopted.error().message), false;
+
+  print(banner(project_, coloured()));
+  for (const std::string& warning : project_.warnings) {
+    console_.say(core::Level::kWarn, warning);
+  }
+  make_engine();
+  if (!start_network()) return false;
+  wait_for_signals();
+  start_bundler();
+  if (dev()) watch_files();
+  return true;
+}
+
+project::LoadOptions App::load_options() const {
+  project::LoadOptions options;
+  options.config = options_.config;
+  options.environment = options_.environment;
+  options.vars = options_.vars;
+  options.dev = dev();
+  return options;
+}
+
+bool App::load_project() {
+  auto loaded = project::load(load_options());
+  if (!loaded) return fail(loaded.error().message), false;
+  project_ = std::move(loaded).value();
+  return true;
+}
+
+void App::make_engine() {
+  launcher_ = std::make_unique<NodeLauncher>(context_, processes_, companions_, project_.root,
+                                             options_.inspect);
+  core::EngineOptions options;
+  options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
+  options.state = state_;
+  options.worker = project_.name;
+  options.supervisor.host_count = options_.hosts;
+  options.supervisor.spare = !options_.inspect;
+  core::EngineHooks hooks;
+  hooks.on_serving = [this] { on_serving(); };
+  hooks.on_loaded = [this](std::string_view json) { on_loaded(json); };
+  hooks.on_load_failed = [this](std::string_view json) { on_load_failed(json); };
+  engine_ = std::make_unique<core::Engine>(options, hooks, os::World{clock_, loop_, processes_},
+                                           *launcher_, *registry_, console_);
+}
+
+bool App::start_network() {
+  net::ServerOptions options;
+  options.address = !options_.ip.empty()       ? options_.ip
+                    : !project_.dev_ip.empty() ? project_.dev_ip
+                                               : options.address;
+  options.port = options_.port.value_or(project_.dev_port.value_or(options.port));
+  options.request_body_bytes_max = options_.body_bytes_max;
+  network_ = net::make_server(context_, options, *engine_);
+  engine_->attach(*network_);
+  const Status started = network_->start();
+  if (started) return true;
+  if (started.error().code == ErrorCode::kConflict) {
+    fail("S301: port " + std::to_string(options.port) + " of " + options.address +
+         " is in use: " + started.error().message + "; give another with --port, or 0 for any");
+  } else {
+    fail(started.error().message);
+  }
+  return false;
+}
+
+// ---- build and deploy
+
+void App::start_bundler() {
+  Json job = Json::parse(project_.bundle_job_json);
+  job["outdir"] = (state_ / "bundle").string();
+  job["watch"] = dev();
+  last_bundler_ = std::move(bundler_);
+  bundler_ = std::make_unique<Bundler>(
+      context_, processes_, companions_, [this](std::string_view line) { on_report(line); },
+      [this](os::ExitStatus status) { on_bundler_end(status); });
+  const Status started = bundler_->start(job.dump());
+  if (!started) fail("the bundler could not be started: " + started.error().message);
+}
+
+void App::on_report(std::string_view line) {
+  auto read = read_report(line);
+  if (!read) return console_.say(core::Level::kWarn, read.error().message);
+  BuildReport& report = *read;
+  for (const std::string& warning : report.warnings) console_.say(core::Level::kWarn, warning);
+  if (report.ok && exports_all_classes(report)) {
+    bundle_ = report.bundle;
+    if (report.unchanged && serving_) return;
+    return deploy(report.bundle);
+  }
+  console_.say(core::Level::kError, "the build is broken" +
+                                        std::string(serving_ ? "; the last good one goes on" : "") +
+                                        "\n" + report.errors);
+  if (!dev()) return fail("nothing to serve");
+  engine_->set_build_fault(report.fault);
+}
+
+// B204: a bound class that main does not export would fail at its first use.
+bool App::exports_all_classes(BuildReport& report) const {
+  if (!report.exports_known) return true;
+  for (const auto& binding : project_.bindings) {
+    if (binding.name_space >= project_.namespaces.size()) continue;
+    const auto& exports = report.exports;
+    if (std::find(exports.begin(), exports.end(), binding.class_name) != exports.end()) continue;
+    std::string list;
+    for (const std::string& each : exports) list += (list.empty() ? "" : ", ") + each;
+    report.fault = {.code = "B204",
+                    .status = 503,
+                    .message = "the binding " + binding.name + " names the class " +
+                               binding.class_name + ", which " +
+                               project_.main.lexically_relative(project_.root).string() +
+                               " does not export (it exports: " + list + ")",
+                    .where = project_.main.string(),
+                    .fix = "Add: export class " + binding.class_name + " ..., or export { " +
+                           binding.class_name + " } from the file that defines it."};
+    report.errors = "  B204: " + report.fault.message + "\n  " + report.fault.fix;
+    return false;
+  }
+  return true;
+}
+
+std::string App::worker_document(const std::string& bundle) const {
+  Json document = Json::parse(project_.worker_json);
+  document["bundle"] = bundle;
+  document["state"] = state_.string();
+  document["durability"] = options_.durability;
+  Json& namespaces = document["namespaces"];
+  for (std::size_t i = 0; i < namespaces.size() && i < project_.namespaces.size(); ++i) {
+    namespaces[i]["uniqueKey"] = project_.namespaces[i].unique_key;
+  }
+  return document.dump();
+}
+
+void App::deploy(const std::string& bundle) {
+  core::Deployment deployment;
+  deployment.worker_json = worker_document(bundle);
+  for (const auto& each : project_.namespaces) {
+    deployment.namespaces.push_back({each.class_name, each.unique_key});
+  }
+  for (const auto& each : project_.bindings) {
+    deployment.routes.push_back({each.url_segment, each.name, each.name_space});
+  }
+  deployment.crons = project_.crons;
+  deployed_ms_ = clock_.steady_ms();
+  engine_->deploy(std::move(deployment));
+}
+
+void App::on_bundler_end(os::ExitStatus status) {
+  if (stopping_) return;
+  if (!dev()) {
+    if (bundle_.empty() && exit_code_ == 0) fail("the bundler ended with " + status.describe());
+    return;
+  }
+  fail("the bundler ended with " + status.describe() + "; changes would not be seen");
+}
+
+void App::on_serving() {
+  serving_ = true;
+  const std::string scheme = "http://";
+  std::string address =
+      options_.ip.empty() ? (project_.dev_ip.empty() ? "127.0.0.1" : project_.dev_ip) : options_.ip;
+  if (address.find(':') != std::string::npos) address = "[" + address + "]";
+  const std::size_t overdue = engine_->overdue_alarms();
+  if (overdue > 0) {
+    print("  " + std::to_string(overdue) +
+          (overdue == 1 ? " alarm is overdue and fires now\n"
+                        : " alarms are overdue and fire now\n"));
+  }
+  print("  ready on " + scheme + address + ":" + std::to_string(network_->port()) + " in " +
+        duration_text(clock_.steady_ms() - started_ms_) + "\n");
+}
+
+void App::on_loaded(std::string_view json) {
+  if (serving_) {
+    console_.say(core::Level::kInfo,
+                 "reloaded in " + duration_text(clock_.steady_ms() - deployed_ms_));
+  }
+  const Json loaded = Json::parse(json, nullptr, false);
+  if (!loaded.is_object() || !loaded.contains("handlers")) return;
+  const auto& handlers = loaded["handlers"];
+  const bool scheduled =
+      std::find(handlers.begin(), handlers.end(), Json("scheduled")) != handlers.end();
+  if (!project_.crons.empty() && !scheduled) {
+    console_.say(core::Level::kWarn,
+                 "the configuration has cron triggers, but the worker's default export has no "
+                 "scheduled handler");
+  }
+}
+
+void App::on_load_failed(std::string_view json) {
+  console_.say(core::Level::kError, "the code did not load" +
+                                        std::string(serving_ ? "; the last good one goes on" : "") +
+                                        ": " + log_line(json));
+  if (!dev() && !serving_) fail("nothing to serve");
+}
+
+// ---- watching the configuration (the bundler watches the sources)
+
+void App::watch_files() {
+  watched_.clear();
+  for (const auto& path : project_.files) watched_.push_back({path, os::modified_ms(path)});
+  loop_.cancel(watch_timer_);
+  watch_timer_ = loop_.after(kWatchMs, [this] { look_at_files(); });
+}
+
+void App::look_at_files() {
+  if (stopping_) return;
+  const bool changed = std::any_of(watched_.begin(), watched_.end(), [](const WatchedFile& file) {
+    return os::modified_ms(file.path) != file.modified_ms;
+  });
+  if (changed) reload_project();
+  watch_files();
+}
+
+void App::reload_project() {
+  auto loaded = project::load(load_options());
+  if (loaded && loaded->name != project_.name) {
+    return console_.say(core::Level::kWarn,
+                        "the worker was renamed: restart hearth, for its agents are kept by name");
+  }
+  if (loaded) {
+    const Status adopted = adopt_state(*loaded, state_, *registry_);
+    if (!adopted) return console_.say(core::Level::kError, adopted.error().message);
+  } else {
+    return console_.say(core::Level::kError,
+                        "the configuration is broken; the last good one goes "
+                        "on\n  " +
+                            loaded.error().message);
+  }
+  console_.say(core::Level::kInfo, "the configuration changed");
+  const bool same_job = loaded->bundle_job_json == project_.bundle_job_json;
+  project_ = std::move(loaded).value();
+  for (const std::string& warning : project_.warnings) {
+    console_.say(core::Level::kWarn, warning);
+  }
+  if (!same_job) return start_bundler();
+  if (!bundle_.empty()) deploy(bundle_);
+}
+
+// ---- the end
+
+void App::wait_for_signals() {
+  signals_.add(SIGINT);
+  signals_.add(SIGTERM);
+  signals_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    // The second time, at once.
+    signals_.async_wait([](const boost::system::error_code& again, int) {
+      if (!again) ::_exit(130);
+    });
+    stop();
+  });
+}
+
+void App::stop() {
+  if (std::exchange(stopping_, true)) return;
+  loop_.cancel(watch_timer_);
+  console_.say(core::Level::kInfo, "shutting down");
+  loop_.after(kHardStopMs, [this] {
+    console_.say(core::Level::kWarn, "the shutdown took too long and was cut");
+    registry_.reset();
+    ::_exit(exit_code_);
+  });
+  engine_->stop([this] { context_.stop(); });
+}
+
+void App::fail(const std::string& message) {
+  exit_code_ = 1;
+  if (!message.empty()) console_.say(core::Level::kError, message);
+  if (engine_ && network_) stop();
+}
+
+}  // namespace hearth::server

@@ -1,0 +1,96 @@
+#include "server/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace hearth::server {
+
+namespace {
+
+constexpr std::uint16_t kInspectPort = 9229;
+
+struct Raw {
+  Options options;
+  std::vector<std::string> vars;
+  std::string inspect;
+};
+
+void add_options(CLI::App& command, Raw& raw) {
+  Options& options = raw.options;
+  command.add_option("-c,--config", options.config,
+                     "wrangler.jsonc, .json or .toml (default: found from the current folder up)");
+  command.add_option("--env", options.environment, "the environment of the configuration to use");
+  command.add_option("--port", options.port, "the port to listen on; 0: any (default: 8787)");
+  command.add_option("--ip", options.ip, "the address to listen on (default: 127.0.0.1)");
+  command.add_option("--state", options.state,
+                     "where agents are kept (default: .hearth beside the configuration)");
+  command.add_option("--hosts", options.hosts, "how many processes run the code (default: 1)")
+      ->check(CLI::Range(1, 64));
+  command.add_option("--var", raw.vars, "KEY:VALUE, a variable for env (may be repeated)")
+      ->expected(1)
+      ->take_all()
+      ->check([](const std::string& text) {
+        return text.find(':') == std::string::npos || text[0] == ':'
+                   ? "\"" + text + "\" is not KEY:VALUE"
+                   : std::string();
+      });
+  command.add_option("--inspect", raw.inspect, "open Node's inspector in the host (default: 9229)")
+      ->expected(0, 1)
+      ->default_str(std::to_string(kInspectPort))
+      ->type_name("PORT");
+  command.add_option("--node", options.node, "the Node.js to run hosts with")
+      ->check(CLI::ExistingFile);
+  command
+      .add_option("--durability", options.durability,
+                  "fsync: what is acknowledged survives a power cut; os: a crash of the process")
+      ->check(CLI::IsMember({"fsync", "os"}));
+  command
+      .add_option("--max-body", options.body_bytes_max, "the largest request body, such as 100MB")
+      ->transform(CLI::AsSizeValue(false));
+}
+
+}  // namespace
+
+std::string_view version() {
+  return HEARTH_VERSION;
+}
+
+Parsed parse_command_line(int argc, const char* const* argv) {
+  CLI::App app{"hearth: a home of your own for stateful agents"};
+  app.name("hearth");
+  app.require_subcommand(1);
+  Raw raw;
+  CLI::App* dev = app.add_subcommand("dev", "serve a project, rebuilding and reloading on change");
+  CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
+  CLI::App* version_command = app.add_subcommand("version", "print the version");
+  add_options(*dev, raw);
+  add_options(*serve, raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return {std::nullopt, app.exit(error)};
+  }
+  Options& options = raw.options;
+  options.command = version_command->parsed() ? Command::kVersion
+                    : serve->parsed()         ? Command::kServe
+                                              : Command::kDev;
+  for (const std::string& var : raw.vars) {
+    const std::size_t colon = var.find(':');
+    options.vars.emplace_back(var.substr(0, colon), var.substr(colon + 1));
+  }
+  const bool inspected = dev->count("--inspect") + serve->count("--inspect") > 0;
+  if (inspected) {
+    unsigned long port = kInspectPort;
+    if (!raw.inspect.empty()) {
+      char* end = nullptr;
+      port = std::strtoul(raw.inspect.c_str(), &end, 10);
+      if (*end != '\0' || port == 0 || port > 65535) {
+        std::fprintf(stderr, "--inspect: \"%s\" is no port\n", raw.inspect.c_str());
+        return {std::nullopt, 2};
+      }
+    }
+    options.inspect = static_cast<std::uint16_t>(port);
+  }
+  return {std::move(options), 0};
+}
+
+}  // namespace hearth::server

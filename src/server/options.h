@@ -1,0 +1,41 @@
+// The command line: what the user asked for, checked, with the defaults filled in.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+
+namespace hearth::server {
+
+enum class Command { kDev, kServe, kVersion };
+
+struct Options {
+  Command command = Command::kDev;
+  std::filesystem::path config;  // empty: looked for from the current folder upwards
+  std::string environment;
+  std::optional<std::uint16_t> port;
+  std::string ip;
+  std::filesystem::path state;  // empty: .hearth beside the configuration
+  unsigned hosts = 1;
+  std::vector<std::pair<std::string, std::string>> vars;
+  std::optional<std::uint16_t> inspect;
+  std::filesystem::path node;  // empty: the one that came with hearth
+  std::string durability = "fsync";
+  std::size_t body_bytes_max = kRequestBodyBytesMax;
+};
+
+// Either options to go on with, or an exit code: the help or the complaint is printed already.
+struct Parsed {
+  std::optional<Options> options;
+  int exit_code = 0;
+};
+Parsed parse_command_line(int argc, const char* const* argv);
+
+std::string_view version();
+
+}  // namespace hearth::server
