@@ -116,7 +116,7 @@ WebSocketDecoder::Head WebSocketDecoder::read_head(const char* data, std::size_t
                                                    std::size_t& consumed) {
   const auto gather = [&](std::size_t need) {
     const std::size_t take = std::min(need - head_have_, size - consumed);
-    std::memcpy(head_ + head_have_, data + consumed, take);
+    if (take > 0) std::memcpy(head_ + head_have_, data + consumed, take);
     head_have_ = static_cast<std::uint8_t>(head_have_ + take);
     consumed += take;
     return head_have_ == need;
@@ -160,7 +160,7 @@ WebSocketDecoder::Event WebSocketDecoder::next(char* data, std::size_t size, std
     char* const bytes = data + consumed;
     const auto take =
         static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, size - consumed));
-    unmask(bytes, take, mask_, phase_);
+    if (take > 0) unmask(bytes, take, mask_, phase_);
     phase_ = static_cast<std::uint8_t>((phase_ + take) & 3);
     remaining_ -= take;
     consumed += take;
