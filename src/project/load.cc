@@ -95,8 +95,9 @@ std::vector<KeyReport> report_keys(const Value& config, bool has_environments, F
   for (const Member& member : config.members) {
     if (const Key* key = find_key(member.key)) {
       // What works as it does at Cloudflare needs no note; the documentation has one for each.
-      const bool plain = key->support == KeySupport::kSupported;
-      out.push_back({member.key, key->support, plain ? "" : std::string(key->note)});
+      std::string note(key->support == KeySupport::kSupported ? "" : key->note);
+      if (key->unsupported_bindings != BindingShape::kNone) note += "; using it throws";
+      out.push_back({member.key, key->support, std::move(note)});
       continue;
     }
     const std::optional<std::string> near = nearest(member.key, key_names());
