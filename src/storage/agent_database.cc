@@ -249,23 +249,26 @@ Status AgentDatabase::set_alarm(std::optional<std::int64_t> at_ms) {
   return status;
 }
 
+Result<std::int64_t> AgentDatabase::number(std::string_view sql) {
+  Result<Statement*> statement = own(sql);
+  if (!statement) return statement.error();
+  Rules::Trusted trusted(connection_->rules());
+  sqlite3_stmt* raw = (*statement)->raw();
+  Result<std::int64_t> result = std::int64_t{0};
+  if (sqlite3_step(raw) == SQLITE_ROW) {
+    result = sqlite3_column_int64(raw, 0);
+  } else {
+    result = sqlite_error(connection_->raw());
+  }
+  (*statement)->reset();
+  return result;
+}
+
 Result<std::int64_t> AgentDatabase::size_bytes() {
   Result<bool> there = open_if_there();
   if (!there) return there.error();
   if (!*there) return std::int64_t{0};
-  Result<Statement*> statement =
-      own("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
-  if (!statement) return statement.error();
-  Rules::Trusted trusted(connection_->rules());
-  sqlite3_stmt* raw = (*statement)->raw();
-  Result<std::int64_t> size = std::int64_t{0};
-  if (sqlite3_step(raw) == SQLITE_ROW) {
-    size = sqlite3_column_int64(raw, 0);
-  } else {
-    size = sqlite_error(connection_->raw());
-  }
-  (*statement)->reset();
-  return size;
+  return number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
 }
 
 }  // namespace hearth::storage

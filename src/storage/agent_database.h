@@ -24,12 +24,12 @@
 namespace hearth::storage {
 
 struct ListOptions {
-  std::optional<std::string_view> start;        // from this key on
-  std::optional<std::string_view> start_after;  // after this key
-  std::optional<std::string_view> end;          // before this key
-  std::optional<std::string_view> prefix;
+  std::optional<std::string_view> start = std::nullopt;        // from this key on
+  std::optional<std::string_view> start_after = std::nullopt;  // after this key
+  std::optional<std::string_view> end = std::nullopt;          // before this key
+  std::optional<std::string_view> prefix = std::nullopt;
   bool reverse = false;
-  std::optional<std::uint64_t> limit;
+  std::optional<std::uint64_t> limit = std::nullopt;
 };
 
 class AgentDatabase {
@@ -106,7 +106,15 @@ class AgentDatabase {
   Result<Statement*> own(std::string_view sql);  // a statement of ours, from the cache
   Status run(std::string_view sql);              // one without rows or parameters
   Result<Statement> prepare(std::string_view sql, std::string_view* rest);
-  Status run_all(Statement statement);  // to its end, rows unseen
+  // Runs `step`, which alters a table, and undoes it if a table has a name of ours afterwards.
+  Result<Step> guard_names(const std::function<Result<Step>()>& step);
+  Status ensure_turn_for(const Statement& statement);
+  // The first statement of `*sql`, which is moved to the next.
+  Result<Statement> prepare_next(std::string_view* sql);
+  // Runs every statement but the last and gives that one; `*alone`: there was no other.
+  Result<Statement> run_all_but_last(std::string_view sql, bool* alone);
+  Result<std::int64_t> number(std::string_view sql);  // of ours, one row of one number
+  Status run_all(Statement statement);                // to its end, rows unseen
   Status drop_everything();
 
   std::string path_;

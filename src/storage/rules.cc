@@ -104,6 +104,10 @@ int Rules::authorize(void* self, int action, const char* first, const char* seco
 }
 
 bool Rules::allowed(int action, const char* first, const char* second, const char* database) {
+  if (action == SQLITE_ALTER_TABLE) {  // the only one that names its database first
+    alters_ = true;
+    return std::string_view(first) == "main" && !is_ours(second);
+  }
   // SQLite names no database for some actions; where it does, it is the agent's own.
   if (database != nullptr && std::string_view(database) != "main") {
     // DROP and ALTER look through the (empty) temporary schema too.
@@ -130,8 +134,6 @@ bool Rules::allowed(int action, const char* first, const char* second, const cha
     case SQLITE_DROP_INDEX:
     case SQLITE_DROP_TRIGGER:
       return !is_ours(first) && !is_ours(second);
-    case SQLITE_ALTER_TABLE:
-      return !is_ours(second);
     case SQLITE_CREATE_VTABLE:
     case SQLITE_DROP_VTABLE:
       return !is_ours(first) && contains(kModules, lower(second));

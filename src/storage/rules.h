@@ -32,7 +32,9 @@ class Rules {
   bool tried_transaction() const { return tried_transaction_; }
   // It is a pragma that means something only within a transaction.
   bool wants_transaction() const { return wants_transaction_; }
-  void reset() { tried_transaction_ = wants_transaction_ = false; }
+  // It alters a table, and may give it a name that SQLite does not ask about.
+  bool alters() const { return alters_; }
+  void reset() { tried_transaction_ = wants_transaction_ = alters_ = false; }
 
  private:
   static int authorize(void* self, int action, const char* first, const char* second,
@@ -43,6 +45,7 @@ class Rules {
   int trusted_ = 0;
   bool tried_transaction_ = false;
   bool wants_transaction_ = false;
+  bool alters_ = false;
 };
 
 }  // namespace hearth::storage

@@ -12,6 +12,8 @@ namespace hearth::storage {
 
 namespace {
 
+constexpr char kNoStatement[] = "SQL code did not contain a statement.";
+
 // Skips what separates statements: space, comments, semicolons.
 std::string_view skip_blank(std::string_view sql) {
   while (!sql.empty()) {
@@ -49,45 +51,76 @@ int bind(sqlite3_stmt* raw, int index, const Parameter& parameter) {
 
 }  // namespace
 
+Result<Step> AgentDatabase::guard_names(const std::function<Result<Step>()>& step) {
+  constexpr std::string_view kOurs =
+      "SELECT count(*) FROM sqlite_schema WHERE name LIKE '\\_cf\\_%' ESCAPE '\\'";
+  if (Status status = begin(); !status) return status.error();
+  Result<std::int64_t> before = number(kOurs);
+  Result<Step> result = step();
+  Result<std::int64_t> after = number(kOurs);
+  const bool named = before && after && *before != *after;
+  Status ended = result && !named ? commit() : rollback();
+  if (named) return Error{ErrorCode::kInvalid, "not authorized: SQLITE_AUTH"};
+  if (result && !ended) return ended.error();
+  return result;
+}
+
+Status AgentDatabase::ensure_turn_for(const Statement& statement) {
+  return statement.read_only() && !statement.wants_transaction ? Status() : ensure_turn();
+}
+
+Result<Statement> AgentDatabase::prepare_next(std::string_view* sql) {
+  Rules& rules = connection_->rules();
+  rules.reset();
+  Result<Statement> prepared = prepare(*sql, sql);
+  if (!prepared) {
+    if (rules.tried_transaction()) return Error{ErrorCode::kInvalid, kTransactionRefusal};
+    return prepared.error();
+  }
+  if (!*prepared) return Error{ErrorCode::kInvalid, kNoStatement};  // SQLite stops at a NUL
+  prepared->wants_transaction = rules.wants_transaction();
+  prepared->alters = rules.alters();
+  *sql = skip_blank(*sql);
+  return prepared;
+}
+
+Result<Statement> AgentDatabase::run_all_but_last(std::string_view sql, bool* alone) {
+  *alone = true;
+  std::string_view rest = skip_blank(sql);
+  for (;; *alone = false) {
+    if (rest.empty()) return Error{ErrorCode::kInvalid, kNoStatement};
+    Result<Statement> statement = prepare_next(&rest);
+    if (!statement || rest.empty()) return statement;
+    if (sqlite3_bind_parameter_count(statement->raw()) > 0) {
+      return Error{ErrorCode::kInvalid,
+                   "When executing multiple SQL statements in a single call, only the last "
+                   "statement can have parameters."};
+    }
+    if (Status status = ensure_turn_for(*statement); !status) return status.error();
+    const bool alters = statement->alters;
+    const std::function<Result<Step>()> run = [&]() -> Result<Step> {
+      Status status = run_all(std::move(*statement));
+      if (!status) return status.error();
+      return Step::kDone;
+    };
+    if (Result<Step> ran = alters ? guard_names(run) : run(); !ran) return ran.error();
+  }
+}
+
 Result<AgentDatabase::Execution> AgentDatabase::exec(std::string_view sql,
                                                      std::span<const Parameter> parameters) {
   if (Status status = open(); !status) return status.error();
   const std::int64_t changes_before = sqlite3_total_changes64(connection_->raw());
   Statement* cached = statements_.find(sql);
-  if (cached != nullptr && cached->in_use) cached = nullptr;
+  const bool known = cached != nullptr;
   Statement own;
-  if (cached == nullptr) {
-    std::string_view rest = skip_blank(sql);
-    for (bool first = true;; first = false) {
-      if (rest.empty()) return Error{ErrorCode::kInvalid, "SQL code did not contain a statement."};
-      connection_->rules().reset();
-      Result<Statement> prepared = prepare(rest, &rest);
-      if (!prepared) {
-        if (connection_->rules().tried_transaction()) {
-          return Error{ErrorCode::kInvalid, kTransactionRefusal};
-        }
-        return prepared.error();
-      }
-      own = std::move(*prepared);
-      own.wants_transaction = connection_->rules().wants_transaction();
-      rest = skip_blank(rest);
-      if (rest.empty()) {
-        if (first && statements_.find(sql) == nullptr) {
-          cached = statements_.keep(sql, std::move(own));
-          // `keep` leaves `own` as it was when there is no room.
-        }
-        break;
-      }
-      if (sqlite3_bind_parameter_count(own.raw()) > 0) {
-        return Error{ErrorCode::kInvalid,
-                     "When executing multiple SQL statements in a single call, only the last "
-                     "statement can have parameters."};
-      }
-      if (!own.read_only() || own.wants_transaction) {
-        if (Status status = ensure_turn(); !status) return status.error();
-      }
-      if (Status status = run_all(std::move(own)); !status) return status.error();
-    }
+  if (!known || cached->in_use) {
+    bool alone = false;
+    Result<Statement> last = run_all_but_last(sql, &alone);
+    if (!last) return last.error();
+    own = std::move(*last);
+    // `keep` leaves `own` as it was when there is no room.
+    cached = alone && !known ? statements_.keep(sql, std::move(own)) : nullptr;
   }
   std::unique_ptr<SqlCursor> cursor(new SqlCursor(*this, cached, std::move(own)));
   cursor->changes_before_ = changes_before;
@@ -96,15 +129,14 @@ Result<AgentDatabase::Execution> AgentDatabase::exec(std::string_view sql,
   if (sqlite3_bind_parameter_count(raw) != static_cast<int>(parameters.size())) {
     return Error{ErrorCode::kInvalid, "Wrong number of parameter bindings for SQL query."};
   }
-  if (!statement.read_only() || statement.wants_transaction) {
-    if (Status status = ensure_turn(); !status) return status.error();
-  }
+  if (Status status = ensure_turn_for(statement); !status) return status.error();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (bind(raw, static_cast<int>(i) + 1, parameters[i]) != SQLITE_OK) {
       return sqlite_error(connection_->raw());
     }
   }
-  Result<Step> first = cursor->step();
+  Result<Step> first =
+      statement.alters ? guard_names([&] { return cursor->step(); }) : cursor->step();
   if (!first) return first.error();
   return Execution{std::move(cursor), *first};
 }

@@ -13,6 +13,7 @@ Statement::~Statement() {
 Statement::Statement(Statement&& other) noexcept
     : in_use(other.in_use),
       wants_transaction(other.wants_transaction),
+      alters(other.alters),
       last_used(other.last_used),
       attachment(std::move(other.attachment)),
       attachment_prepares(other.attachment_prepares),

@@ -29,7 +29,8 @@ class Statement {
   void set_read_only(bool read_only) { read_only_ = read_only; }
 
   bool in_use = false;
-  bool wants_transaction = false;
+  bool wants_transaction = false;  // as Rules says it
+  bool alters = false;
   std::uint64_t last_used = 0;
   // The caller's own, kept for as long as the statement is cached (the addon's column names).
   std::shared_ptr<void> attachment;
