@@ -65,6 +65,8 @@ void HttpSession::respond_streamed(RequestId id, std::uint16_t status, std::stri
   Exchange* exchange = find(id);
   if (exchange == nullptr || exchange->stage != Stage::kWaiting) return;
   if (status < 200 || status > 999) return respond(id, status, text, headers, {});
+  // A stream that begins well may be made of the very body that the client waits to send.
+  if (exchange->continue_due && status < 300) write_continue(*exchange);
   start_response(*exchange, status, text, headers, std::nullopt);
   exchange->stage = Stage::kStreaming;
 }
@@ -132,7 +134,7 @@ void HttpSession::respond_abort(RequestId id) {
 
 void HttpSession::write_continue(Exchange& exchange) {
   exchange.continue_due = false;
-  connection_.append("HTTP/1.1 100 Continue\r\n\r\n", {});
+  put(exchange, "HTTP/1.1 100 Continue\r\n\r\n", {});
 }
 
 void HttpSession::body_credit(RequestId id, std::uint32_t bytes) {

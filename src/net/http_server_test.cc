@@ -238,6 +238,23 @@ TEST_F(HttpServer, ContinueComesByItselfWhenNobodyAsks) {
   EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
+TEST_F(HttpServer, ContinueComesBeforeAStreamThatMayEchoTheBody) {
+  start();
+  Client client(*this);
+  ASSERT_TRUE(ask(client,
+                  "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                  "Content-Length: 3\r\n\r\n",
+                  1));
+  server_->respond_streamed(seen_.requests[0].id, 200, "OK", {});
+  EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_TRUE(client.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+  client.send("abc");
+  ASSERT_TRUE(turn_until([&] { return !seen_.ended.empty(); }));
+  server_->respond_data(seen_.requests[0].id, seen_.streamed);
+  server_->respond_end(seen_.requests[0].id);
+  EXPECT_EQ(client.read_until("0\r\n\r\n"), "3\r\nabc\r\n0\r\n\r\n");
+}
+
 TEST_F(HttpServer, AFinalAnswerInsteadOfContinueCloses) {
   start();
   seen_.request_hook = [this](const Request& request) {
