@@ -1,6 +1,5 @@
 // Streams that the platform has and Node lacks, and reading a byte stream to its end. ReadableStream
 // and its kin stay Node's own.
-import { ReadableStream, TransformStream } from "node:stream/web";
 
 const utf8 = new TextEncoder();
 
@@ -49,7 +48,7 @@ export function streamOf(data: string | Uint8Array): globalThis.ReadableStream<U
       controller.close();
       controller.byobRequest?.respond(0);
     },
-  }) as unknown as globalThis.ReadableStream<Uint8Array<ArrayBuffer>>;
+  }) as ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
 /** Passes bytes on as they are. */

@@ -458,11 +458,12 @@ export function serverEnd(socket: WebSocket): WebSocket {
     own.handedOn = true;
     return own.peer;
   }
-  const pair = new WebSocketPair();
-  relay(socket, pair[0]);
+  // Until the core has it, the pair's other end keeps what comes in.
+  const [end, rest] = new WebSocketPair();
+  relay(socket, end!);
   own.handedOn = true;
-  internals(pair[0]).handedOn = true;
-  return pair[1];
+  internals(rest!).handedOn = true;
+  return end!;
 }
 
 /** Passes frames and closes between two ends, both ways. */
