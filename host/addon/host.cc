@@ -19,6 +19,11 @@ namespace {
 
 // The exit status of a host whose core speaks another protocol (EX_PROTOCOL of sysexits.h).
 constexpr int kExitProtocol = 76;
+constexpr int kTurnRoundsMax = 16;
+
+// process.exit() runs no finalizer of an addon, only C's own exit handlers, and those take no
+// argument: the one host that was started, for its last words. Null when there is none.
+Host* exiting_host = nullptr;
 
 Result<int> descriptor_from(const char* variable) {
   const char* text = std::getenv(variable);
@@ -58,12 +63,10 @@ Host::Host(napi_env env) : env_(env), cursors_(env), syncer_([this] { uv_async_s
 }
 
 Host::~Host() {
-  // process.exit(): what is committed is made durable, and what waited for that is still sent.
-  // JavaScript does not run any more.
+  if (exiting_host == this) exiting_host = nullptr;
   ending_ = true;
   close_databases();
-  on_synced();
-  if (!core_gone_ && started()) (void)link_.flush_all(kFinishDeadlineMs).ok();
+  say_last_words();
   for (auto& [key, database] : databases_) database->detach();
   close_handle(poll_);
   close_handle(prepare_);
@@ -89,6 +92,10 @@ Status Host::start(napi_value handlers) {
   poll_ = poll.release();
   events_ = std::make_unique<Events>(*this, handlers);
   watch(UV_READABLE);
+  exiting_host = this;
+  std::atexit([] {
+    if (exiting_host != nullptr) exiting_host->say_last_words();
+  });
   return {};
 }
 
@@ -154,12 +161,16 @@ void Host::on_prepare() {
 }
 
 void Host::end_turn() {
-  if (turns_.empty()) return;
-  // A failed commit calls the runtime, which may write elsewhere: that is listed anew meanwhile.
-  std::vector<Database*> turns = std::exchange(turns_, {});
-  for (Database* database : turns) {
-    if (database->end_turn()) turns_.push_back(database);
+  // Where nothing waits for the disk, a commit calls its waiters at once, and they may write again:
+  // that is a turn's end too. One that never stops writing comes back after the loop's other work.
+  std::vector<Database*> in_transaction;
+  for (int round = 0; !turns_.empty() && round < kTurnRoundsMax; ++round) {
+    for (Database* database : std::exchange(turns_, {})) {
+      if (database->end_turn()) in_transaction.push_back(database);
+    }
   }
+  if (!turns_.empty()) uv_async_send(synced_);
+  turns_.insert(turns_.end(), in_transaction.begin(), in_transaction.end());
 }
 
 void Host::flush() {
@@ -172,6 +183,18 @@ void Host::flush() {
 void Host::finish() {
   end_turn();
   settle_syncs();
+  if (!core_gone_ && started()) (void)link_.flush_all(kFinishDeadlineMs).ok();
+}
+
+void Host::say_last_words() {
+  // What is committed is made durable, and what waited for that still leaves. The turn that called
+  // process.exit() is not over: it is not committed.
+  ending_ = true;
+  syncer_.wait_idle();
+  for (const storage::Syncer::Finished& each : syncer_.take_finished()) {
+    const auto found = databases_.find(each.key);
+    if (found != databases_.end()) found->second->on_synced(each.sequence, each.status);
+  }
   if (!core_gone_ && started()) (void)link_.flush_all(kFinishDeadlineMs).ok();
 }
 
@@ -206,6 +229,7 @@ napi_value Host::open_database(Database::Options options) {
 }
 
 void Host::add_pin(int difference) {
+  if (ending_) return;
   // A process does not end while something that it wrote is not durable.
   pins_ += difference;
   auto* handle = reinterpret_cast<uv_handle_t*>(synced_);
