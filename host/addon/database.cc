@@ -50,7 +50,7 @@ void Database::detach() {
 
 void Database::update_pin() {
   const bool wanted_pin = listed_ || durable_ != committed_ || !waiters_.empty();
-  if (wanted_pin == pinned_ || self_ == nullptr) return;
+  if (wanted_pin == pinned_ || self_ == nullptr || host_->ending()) return;
   pinned_ = wanted_pin;
   host_->add_pin(pinned_ ? 1 : -1);
   std::uint32_t count = 0;

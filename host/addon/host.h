@@ -78,6 +78,9 @@ class Host {
   void end_turn();
   // Everything is committed, durable and written to the core.
   void finish();
+  // At the process's or the environment's end, when JavaScript does not run any more.
+  void say_last_words();
+  bool ending() const { return ending_; }
   // As `finish`, with every database closed and Drained said.
   void drain();
 

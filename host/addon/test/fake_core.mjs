@@ -4,8 +4,11 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** The addon under test: that of the build which HEARTH_BUILD names. */
+export const addonPath = resolve(process.env.HEARTH_BUILD ?? fileURLToPath(new URL('../../../build/dev', import.meta.url)), 'host/hearth.node');
 
 const definition = readFileSync(new URL('../../../src/wire/messages.def', import.meta.url), 'utf8');
 const byName = new Map();
@@ -71,7 +74,8 @@ function decode(frame) {
 
 /**
  * Starts `script` (the source of a host, which finds the addon's path in HEARTH_ADDON) and speaks to
- * it. `next(type?)` resolves with the next frame (of that type, skipping none: another is an error).
+ * it. `next(type?)` resolves with the next frame, which is to be of that type. The script runs in a
+ * module where `addon`, `directory` (a folder of its own) and `database(name, options?)` are there.
  */
 export class FakeCore {
   #pending = Buffer.alloc(0);
@@ -90,6 +94,14 @@ export class FakeCore {
     const host = `import { createRequire } from 'node:module';
 const addon = createRequire('/')(process.env.HEARTH_ADDON);
 const directory = process.env.HEARTH_TEST_DIRECTORY;
+const idOf = (name) => addon.idFromName('test-Agent', name);
+const pathOf = (name) => directory + '/do/test-Agent/' + idOf(name) + '.sqlite';
+const database = (name, durability = 'fsync') =>
+  addon.openDatabase(0, idOf(name), pathOf(name), { name, durability });
+const bytes = (text) => new TextEncoder().encode(text);
+const text = (bytes) => new TextDecoder().decode(bytes);
+const say = (value) => addon.log(1, JSON.stringify(value));
+const failure = (run) => { try { run(); return null; } catch (error) { return error.name + ': ' + error.message; } };
 ${script}`;
     this.child = spawn(node, [...args, '--input-type=module', '-e', host], {
       stdio: ['ignore', 'inherit', 'pipe', 'pipe', this.page],
@@ -131,6 +143,9 @@ ${script}`;
     return frame;
   }
 
+  /** The next frame, which is to be a Log: what the script said. */
+  async said() { return JSON.parse((await this.next('Log')).json); }
+
   /** Frames that came and were not asked for. */
   get unread() { return this.#frames.splice(0); }
 
@@ -158,5 +173,3 @@ ${script}`;
   }
 }
 
-export const addonPath = process.env.HEARTH_ADDON ??
-  fileURLToPath(new URL('../../../build/dev/host/hearth.node', import.meta.url));
