@@ -1,7 +1,7 @@
 // Copies a value for the other side of a call, as the platform's RPC does: structured clone, with
 // functions, RpcTargets and stubs becoming stubs, streams and HTTP objects handed over, and everything
 // else that has a class of its own refused. Within one process this is all that happens to a value.
-import { isProxy } from "node:util/types";
+import { isArgumentsObject, isProxy } from "node:util/types";
 import { dataCloneError, makeError, takeError } from "./errors.ts";
 import { type Hook, Payload } from "./hook.ts";
 import { copyHeaders, copyReadable, copyRequest, copyResponse, copyWritable } from "./transfer.ts";
@@ -104,7 +104,7 @@ class Copier {
   }
 
   #plain(value: object): object {
-    if (Object.prototype.toString.call(value) === "[object Arguments]") {
+    if (isArgumentsObject(value)) {
       throw dataCloneError("#<Object> could not be cloned.");
     }
     const copy: Record<string, unknown> = this.#remember(value, {});

@@ -9,10 +9,11 @@ import { abortRequest, makeRequest, Request as OurRequest, takeRequest } from ".
 import { makeResponse, type Response as OurResponse, takeResponse } from "../web/response.ts";
 import type { Headers as OurHeaders } from "../web/headers.ts";
 import { connectionLost } from "./errors.ts";
-import { DISPOSED, failed, Hook, LocalReply, Payload, quiet, type Reply } from "./hook.ts";
+import { DISPOSED, failed, type Hook, Payload, type Reply } from "./hook.ts";
 import { AgentHook, EntrypointHook, type PeerCalls } from "./local.ts";
+import { Import, ImportHook, type ObjectSession, RemoteReply, type Target } from "./peer_hooks.ts";
 import { StreamTable, type StreamMessage, type Whose } from "./peer_streams.ts";
-import { disposedReply, hookOf, invoke, newFetcher, newStub, ServiceStub } from "./stub.ts";
+import { hookOf, invoke, newFetcher, newStub, ServiceStub } from "./stub.ts";
 import { decode, encode, type Table } from "./wire.ts";
 
 const MAX_PENDING = 16_384;
@@ -21,11 +22,6 @@ const WHOLE_BODY_BYTES = 1024 * 1024;
 const RAW = 1;
 const RAW_HEADER_BYTES = 6;
 
-/** What a call is made on: an agent, an object of the receiver's, or the result of an earlier call. */
-type Target =
-  | readonly ["agent", number, string, string]
-  | readonly ["export", number]
-  | readonly ["answer", number];
 type Body = null | string | Uint8Array | readonly ["stream", number];
 type Message =
   | readonly ["call", number, Target, readonly string[], unknown[] | null]
@@ -67,100 +63,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-const forgotten = new FinalizationRegistry<Import>((imported) => imported.drop());
-
-/** An object of the other host, shared by the hooks on it here. */
-class Import {
-  readonly session: Session;
-  readonly id: number;
-  #references = 1;
-  constructor(session: Session, id: number) {
-    this.session = session;
-    this.id = id;
-  }
-  add(): this {
-    this.#references++;
-    return this;
-  }
-  drop(): void {
-    if (--this.#references === 0) this.session.release(this.id);
-  }
-}
-
-class ImportHook extends Hook {
-  #imported: Import | null;
-  constructor(imported: Import) {
-    super();
-    this.#imported = imported;
-    forgotten.register(this, imported, this);
-  }
-  /** The id that `session` knows the object by, if it is the other side of that session. */
-  idFor(session: Session): number | null {
-    return this.#imported?.session === session ? this.#imported.id : null;
-  }
-  override call(path: readonly string[], args: Payload | null): Reply {
-    if (this.#imported === null) return disposedReply(args);
-    return this.#imported.session.call(["export", this.#imported.id], path, args);
-  }
-  override fetch(request: Request): Promise<Response> {
-    if (this.#imported === null) return Promise.reject(new Error(DISPOSED));
-    return this.#imported.session.fetch(["export", this.#imported.id], request as unknown as OurRequest);
-  }
-  override dup(): Hook {
-    if (this.#imported === null) throw new Error(DISPOSED);
-    return new ImportHook(this.#imported.add());
-  }
-  override dispose(): void {
-    const imported = this.#imported;
-    if (imported === null) return;
-    this.#imported = null;
-    forgotten.unregister(this);
-    imported.drop();
-  }
-  override onBroken(callback: (error: unknown) => void): void {
-    this.#imported?.session.onBroken(callback);
-  }
-}
-
-/** A call's answer from another host. Until it has come, calls on it go there at once. */
-class RemoteReply implements Reply {
-  readonly promise: Promise<Payload>;
-  readonly #session: Session;
-  readonly #question: number;
-  constructor(session: Session, question: number, promise: Promise<Payload>) {
-    this.#session = session;
-    this.#question = question;
-    this.promise = quiet(promise);
-  }
-  pipeline(): Hook {
-    return new AnswerHook(this.#session, this.#question, new LocalReply(this.promise).pipeline());
-  }
-}
-
-class AnswerHook extends Hook {
-  readonly #session: Session;
-  readonly #question: number;
-  readonly #here: Hook;
-  constructor(session: Session, question: number, here: Hook) {
-    super();
-    this.#session = session;
-    this.#question = question;
-    this.#here = here;
-  }
-  override call(path: readonly string[], args: Payload | null): Reply {
-    if (this.#session.waitsFor(this.#question)) return this.#session.call(["answer", this.#question], path, args);
-    return this.#here.call(path, args);
-  }
-  override dup(): Hook {
-    return this;
-  }
-  override dispose(): void {}
-  override onBroken(callback: (error: unknown) => void): void {
-    this.#here.onBroken(callback);
-  }
-}
-
-class Session implements Table {
+class Session implements Table, ObjectSession {
   readonly #peer: number;
   readonly #services: RuntimeServices;
   readonly #make: MakeHooks;
@@ -223,7 +126,8 @@ class Session implements Table {
     return new RemoteReply(this, question, promise);
   }
 
-  async fetch(target: Target, request: OurRequest): Promise<Response> {
+  async fetch(target: Target, given: Request): Promise<Response> {
+    const request = given as unknown as OurRequest;
     const { signal } = request;
     signal.throwIfAborted();
     const { method, url, headers, redirect, cf, body } = takeRequest(request);
@@ -506,7 +410,7 @@ export class PeerSessions implements Peers, PeerCalls {
   }
 
   fetch(address: AgentAddress, request: Request): Promise<Response> {
-    return this.#owner(address).fetch(targetOf(address), request as unknown as OurRequest);
+    return this.#owner(address).fetch(targetOf(address), request);
   }
 
   callAgent(address: AgentAddress, path: readonly string[], args: Payload | null): Reply {

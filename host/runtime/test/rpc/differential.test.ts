@@ -36,7 +36,7 @@ const config :Workerd.Config = (
 );
 const w :Workerd.Worker = (
   modules = [ (name = "cases.mjs", esModule = embed "cases.mjs") ],
-  compatibilityDate = "2026-11-01",
+  compatibilityDate = "2026-10-01",
   durableObjectNamespaces = [
     (className = "Target", uniqueKey = "t", enableSql = true), (className = "NoBase", uniqueKey = "n") ],
   durableObjectStorage = (localDisk = "disk"),
