@@ -4,11 +4,11 @@
 import { fetch } from "../web/fetch.ts";
 import type { Response } from "../web/response.ts";
 import { fromCompletion, isJsonMode, toChatBody, type Json } from "./ai_chat.ts";
-import { aiConfig, isLocal, type AiConfig } from "./ai_config.ts";
+import { defaultAiConfig, isLocal, type AiConfig } from "./ai_config.ts";
 import { AiKeyMissingError, InferenceUpstreamError, streamedError, upstreamError } from "./ai_errors.ts";
 import { streamOfWhole, translateStream } from "./ai_stream.ts";
 
-export { aiConfig, type AiConfig, AiKeyMissingError, InferenceUpstreamError };
+export { type AiConfig, AiKeyMissingError, InferenceUpstreamError };
 
 export interface AiOptions {
   /** The endpoint's own response, not translated and not checked. */
@@ -28,7 +28,8 @@ export class Ai {
   readonly aiGatewayLogId: string | null = null;
 
   constructor(config: AiConfig) {
-    this.#config = { ...config, baseUrl: config.baseUrl.replace(/\/+$/, "") };
+    const given = config.baseUrl === "" ? { ...defaultAiConfig, ...(config.models ? { models: config.models } : {}) } : config;
+    this.#config = { ...given, key: given.key ?? "", keyName: given.keyName ?? "", baseUrl: given.baseUrl.replace(/\/+$/, "") };
   }
 
   async run(model: string, inputs: Json = {}, options: AiOptions = {}): Promise<unknown> {

@@ -8,7 +8,7 @@ export class AiKeyMissingError extends Error {
   readonly code = "C118";
   readonly status = 401;
   constructor(config: AiConfig) {
-    const key = config.keyName || "HEARTH_AI_KEY";
+    const key = config.keyName || "HEARTH_AI_API_KEY";
     super(`env.AI has no key: ${key} is not set, and ${config.baseUrl} needs it. Put the line ${key}=<your key> into .dev.vars beside wrangler.jsonc (or set it in the environment), or name an endpoint of your own with HEARTH_AI_BASE_URL.`);
   }
 }
