@@ -72,6 +72,8 @@ export class Agent implements AgentInstance, StorageOwner {
   }
 
   get address(): AgentAddress { return this.keeper.address; }
+  /** The agent that a facet lives in, or itself. */
+  get root(): Agent { return this.keeper.parent?.root ?? this; }
   get broken(): boolean { return this.#phase === Phase.Broken; }
   get isFacet(): boolean { return this.keeper.parent !== null; }
   get reason(): unknown { return this.#reason; }
@@ -88,7 +90,8 @@ export class Agent implements AgentInstance, StorageOwner {
 
   get database(): Database {
     const { addon, durability } = this.host;
-    const { namespace, id, name } = this.address;
+    // A facet's id is whatever its parent says: its file is the root agent's to answer for.
+    const { namespace, id, name } = this.root.address;
     return (this.#database ??= addon.openDatabase(namespace, id, this.keeper.path, { name, durability }));
   }
 
@@ -214,7 +217,7 @@ export class Agent implements AgentInstance, StorageOwner {
 
   /** `clientEnd` leaves in a response of this agent. */
   ownSocket(clientEnd: WebSocket): void {
-    (this.keeper.parent?.keeper ?? this.keeper).sockets?.table.own(clientEnd, this);
+    this.root.keeper.sockets?.table.own(clientEnd, this);
   }
 
   // ---- gates -----------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 // A core for the tests of the runtime: starts the host's bundle (host.mjs) with a worker written in the
 // test, and plays the core's part towards agents: it knows their sockets, wakes them, lets them sleep,
-// keeps their alarms. HEARTH_HOST names the folder of host.mjs and hearth.node.
+// keeps their alarms.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const build = resolve(process.env.HEARTH_HOST ?? fileURLToPath(new URL('../../../../build/dev/host', import.meta.url)));
-process.env.HEARTH_ADDON ??= join(build, 'hearth.node');
-const { FakeCore } = await import('../../../addon/test/fake_core.mjs');
+import { FakeCore } from '../../../addon/test/fake_core.mjs';
+
+/** The folder of the host under test, in the build that HEARTH_BUILD names. */
+export const build = resolve(process.env.HEARTH_BUILD ?? fileURLToPath(new URL('../../../../build/dev', import.meta.url)), 'host');
 
 const kTimeoutMs = 5_000;
 
@@ -25,6 +26,7 @@ export class HostCore {
   #request = 0;
   #requests = new Map();
   #waiters = new Map();
+  #timers = new Map();
   frames = [];
   sockets = new Map(); // connection → { agent, tags, attachment, flags, sent, closed }
   agents = new Map(); // id → { namespace, name, awake, events, auto }
@@ -45,6 +47,7 @@ export class HostCore {
     mkdirSync(state, { recursive: true });
     writeFileSync(bundle, options.bundle ? source : kPrelude + source);
     const host = new HostCore(core, state);
+    host.firesAlarms = options.firesAlarms ?? false;
     const classes = options.classes ?? [];
     core.send('Configure', { json: JSON.stringify({
       worker: 'test', bundle: options.bundle ?? bundle, state, mode: options.mode ?? 'dev', durability: 'os',
@@ -103,7 +106,7 @@ export class HostCore {
 
   async until(check) {
     for (const end = Date.now() + kTimeoutMs; ;) {
-      const value = check();
+      const value = await check();
       if (value) return value;
       if (Date.now() > end) throw new Error(`never came true: ${check}; logs: ${JSON.stringify(this.logs)}`);
       await new Promise((done) => setTimeout(done, 5));
@@ -198,7 +201,12 @@ export class HostCore {
   onAutoResponse({ agent, enabled, request, response }) {
     this.agents.get(agent.id).auto = enabled ? { request, response } : null;
   }
-  onAlarmSet({ agent, at_ms }) { this.alarms.set(agent.id, at_ms); }
+  onAlarmSet({ agent, at_ms }) {
+    this.alarms.set(agent.id, at_ms);
+    clearTimeout(this.#timers.get(agent.id));
+    if (!this.firesAlarms || at_ms < 0) return;
+    this.#timers.set(agent.id, setTimeout(() => this.alarm(agent.id, at_ms).catch(() => {}), Math.max(0, at_ms - Date.now())));
+  }
   onLog({ level, json }) { this.logs.push({ level, ...JSON.parse(json) }); }
 
   #agentEvent(agent) {
@@ -245,5 +253,8 @@ export class HostCore {
     await this.wait((frame) => frame.type === 'Drained', 0).catch((error) => { throw error; });
     return this.core.exited;
   }
-  stop() { return (this.stopped ??= this.core.stop()); }
+  stop() {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    return (this.stopped ??= this.core.stop());
+  }
 }
