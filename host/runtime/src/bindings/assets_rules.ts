@@ -14,8 +14,8 @@ function ignorePattern(line: string): { test: RegExp; ignore: boolean } {
   if (folder) pattern = pattern.slice(0, -1);
   const anchored = pattern.includes("/");
   if (pattern.startsWith("/")) pattern = pattern.slice(1);
-  const body = pattern.replace(special, "\\$&").replace(/\*\*\/|\/\*\*|\*\*|\*|\?/g, (part) =>
-    part === "**/" ? "(?:.*/)?" : part === "/**" ? "/.*" : part === "**" ? ".*" : part === "*" ? "[^/]*" : "[^/]");
+  const body = pattern.replace(special, "\\$&").replace(/\/\*\*\/|\*\*\/|\/\*\*|\*\*|\*|\?/g, (part) =>
+    part === "/**/" ? "/(?:.*/)?" : part === "**/" ? "(?:.*/)?" : part === "/**" ? "/.*" : part === "**" ? ".*" : part === "*" ? "[^/]*" : "[^/]");
   return { test: new RegExp(`^${anchored ? "" : "(?:.*/)?"}${body}${folder ? "/.*" : "(?:/.*)?"}$`), ignore };
 }
 
