@@ -83,8 +83,9 @@ class IncomingBody implements BodySource {
       (controller as unknown as ReadableByteStreamController).byobRequest?.respond(0);
       return;
     }
+    const { length } = chunk; // a byte stream takes the chunk's buffer away
     controller.enqueue(chunk);
-    this.#addon.bodyCredit(this.#request, chunk.length);
+    this.#addon.bodyCredit(this.#request, length);
   }
 }
 

@@ -132,8 +132,8 @@ export class Dispatcher {
     const incoming = this.#requests.get(request);
     const error = new DOMException(reason || "The client disconnected.", "AbortError");
     this.#requests.delete(request);
-    this.#streams.gone(request, error);
     if (incoming !== undefined) abortRequest(incoming, error);
+    this.#streams.gone(request, error);
   }
 
   bodyData(request: number, data: Uint8Array): void {
