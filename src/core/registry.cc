@@ -46,7 +46,7 @@ std::string column(sqlite3_stmt* statement, int index) {
                            static_cast<std::size_t>(sqlite3_column_bytes(statement, index)));
 }
 
-void bind(sqlite3_stmt* statement, int index, std::string_view text) {
+void bind_text(sqlite3_stmt* statement, int index, std::string_view text) {
   sqlite3_bind_text(statement, index, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
 }
 
@@ -168,8 +168,8 @@ std::string Registry::name_of(std::string_view unique_key, std::string_view id) 
                          &statement, nullptr) != SQLITE_OK) {
     return {};
   }
-  bind(statement, 1, unique_key);
-  bind(statement, 2, id);
+  bind_text(statement, 1, unique_key);
+  bind_text(statement, 2, id);
   std::string name;
   if (sqlite3_step(statement) == SQLITE_ROW) name = column(statement, 0);
   sqlite3_finalize(statement);
@@ -182,7 +182,7 @@ std::vector<std::pair<std::string, std::string>> Registry::namespaces(std::strin
   if (sqlite3_prepare_v2(database_.get(),
                          "SELECT unique_key, class FROM namespaces WHERE worker = ?1", -1,
                          &statement, nullptr) == SQLITE_OK) {
-    bind(statement, 1, worker);
+    bind_text(statement, 1, worker);
     while (sqlite3_step(statement) == SQLITE_ROW) {
       found.emplace_back(column(statement, 0), column(statement, 1));
     }
@@ -219,10 +219,10 @@ void Registry::add(Pending pending) {
 
 bool Registry::write(const Pending& pending) {
   sqlite3_stmt* statement = statements_[static_cast<std::size_t>(pending.change)];
-  bind(statement, 1, pending.key);
-  bind(statement, 2, pending.id);
+  bind_text(statement, 1, pending.key);
+  bind_text(statement, 2, pending.id);
   const int parameters = sqlite3_bind_parameter_count(statement);
-  if (parameters >= 3) bind(statement, 3, pending.text);
+  if (parameters >= 3) bind_text(statement, 3, pending.text);
   if (parameters >= 5) {
     sqlite3_bind_int64(statement, 4, pending.at_ms);
     sqlite3_bind_int64(statement, 5, pending.retries);
