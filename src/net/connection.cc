@@ -192,7 +192,7 @@ void Connection::write() {
 
 void Connection::broken(std::string_view reason) {
   if (closed()) return;
-  if (finish_ == Finish::kNo) session_->on_broken(reason);
+  session_->on_broken(reason);
   destroy();
 }
 

@@ -78,7 +78,7 @@ class Connection {
   void set_reading(bool wanted);
   void set_deadline(TimeMs at_ms);  // 0: none
   // Writes what is queued, half-closes, waits a little for the client to read it, closes. The
-  // session gets nothing more but on_turn_end.
+  // session gets nothing more but on_turn_end, and on_broken if writing fails.
   void finish();
   // Closes now. The session is not asked.
   void destroy();

@@ -271,6 +271,7 @@ void HttpSession::on_eof() {
 void HttpSession::on_broken(std::string_view reason) {
   gathering_ = false;
   std::vector<RequestId> gone;
+  gone.swap(orphans_);
   for (const Exchange& exchange : exchanges_) {
     if (exchange.id) gone.push_back(exchange.id);
   }

@@ -294,7 +294,7 @@ void ServerImpl::check_stopped() {
   if (!stopped_ || !poll_.is_open()) return;
   if (hub_.open() > 0 && hub_.now_ms() < stop_by_ms_) return;
   hub_.for_each([](Connection& connection) {
-    if (!connection.finishing()) connection.session().on_broken("the server stops");
+    connection.session().on_broken("the server stops");
     connection.destroy();
   });
   hub_.end_turn();

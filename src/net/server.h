@@ -56,6 +56,12 @@ class ServerEvents {
   virtual void on_response_taken(RequestId request, std::uint32_t bytes) = 0;
 
   virtual void on_message(SocketId socket, MessageKind kind, std::string_view data) = 0;
+  // The client began the closing handshake, or broke the protocol (`clean` is false); nothing more
+  // is read from it. False, the default, ends the socket at once. True keeps it open for the
+  // answers to what came before: the handler then calls close(), and the server does after
+  // close_timeout_ms. The client gets the code of close() when it began itself, the fault's when it
+  // broke the protocol; on_socket_closed follows with what is given here.
+  virtual bool on_socket_closing(SocketId, std::uint16_t, std::string_view, bool) { return false; }
   // Raised exactly once per socket, after which its id is unknown.
   virtual void on_socket_closed(SocketId socket, std::uint16_t code, std::string_view reason,
                                 bool clean) = 0;
@@ -68,7 +74,8 @@ struct ServerOptions {
   std::size_t websocket_message_bytes_max = kWebSocketMessageBytesMax;
   std::uint32_t request_head_timeout_ms = kRequestHeadTimeoutMs;
   std::uint32_t keep_alive_timeout_ms = kKeepAliveTimeoutMs;
-  std::uint32_t close_timeout_ms = kCloseHandshakeTimeoutMs;  // for a client's close frame
+  std::uint32_t close_timeout_ms =
+      kCloseHandshakeTimeoutMs;  // the closing handshake, either side's
   bool websocket_compression = true;
 };
 

@@ -262,6 +262,59 @@ TEST_F(WebSocketServer, AClientThatDoesNotAnswerOurCloseIsCutInTime) {
   EXPECT_FALSE(seen_.closed[0].clean);
 }
 
+TEST_F(WebSocketServer, AnswersToWhatCameBeforeMayLeaveBeforeTheClose) {
+  start();
+  echo();
+  seen_.message_hook = nullptr;
+  seen_.hold_closing = true;
+  Client closes(*this), breaks(*this);
+  open(closes);
+  const SocketId first = socket_;
+  closes.send(frame(1, "question") + close_frame(4001, "mine") + frame(1, "after"));
+  ASSERT_TRUE(turn_until([&] { return seen_.closing.size() == 1; }));
+  turn_some();
+  EXPECT_TRUE(seen_.closed.empty());
+  EXPECT_EQ(server_->send(first, MessageKind::kText, "answer"), SendResult::kSent);
+  server_->close(first, 4002, "ours");
+  EXPECT_EQ(receive(closes).payload, "answer");
+  EXPECT_EQ(close_text(receive(closes)), "4002 ours");
+  EXPECT_EQ(closes.read_to_end(), "");
+  ASSERT_EQ(seen_.closed.size(), 1U);
+  EXPECT_EQ(seen_.closed[0].code, 4001);
+  EXPECT_EQ(seen_.closed[0].reason, "mine");
+  EXPECT_TRUE(seen_.closed[0].clean);
+
+  open(breaks);
+  breaks.send(frame(1, "question") + frame(3, "x"));
+  ASSERT_TRUE(turn_until([&] { return seen_.closing.size() == 2; }));
+  server_->send(socket_, MessageKind::kText, "answer");
+  server_->close(socket_, 1000, "");
+  EXPECT_EQ(receive(breaks).payload, "answer");
+  EXPECT_EQ(close_text(receive(breaks)), "1002 a frame has a reserved opcode");
+  ASSERT_EQ(seen_.closed.size(), 2U);
+  EXPECT_EQ(seen_.messages.size(), 2U);
+}
+
+TEST_F(WebSocketServer, ACloseThatNobodyAnswersIsAnsweredInTime) {
+  ServerOptions options;
+  options.close_timeout_ms = 300;
+  start(options);
+  echo();
+  seen_.hold_closing = true;
+  Client waits(*this), leaves(*this);
+  open(waits);
+  waits.send(close_frame(4001, "mine"));
+  EXPECT_EQ(close_text(receive(waits)), "4001 ");
+  EXPECT_EQ(waits.read_to_end(), "");
+  open(leaves);
+  leaves.send(close_frame(4003));
+  leaves.half_close();
+  EXPECT_EQ(close_text(receive(leaves)), "4003 ");
+  EXPECT_EQ(leaves.read_to_end(), "");
+  ASSERT_EQ(seen_.closed.size(), 2U);
+  EXPECT_EQ(seen_.closed[1].code, 4003);
+}
+
 TEST_F(WebSocketServer, AVanishedClientIs1006) {
   start();
   echo();

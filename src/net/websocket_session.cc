@@ -25,6 +25,7 @@ WebSocketSession::~WebSocketSession() {
 std::size_t WebSocketSession::consume(char* data, std::size_t size) {
   Hub& hub = connection_.hub();
   std::size_t done = 0;
+  if (ending_) return size;
   while (!connection_.closed() && !connection_.finishing()) {
     if (paused_ && !discarding_) return done;
     std::size_t used = 0;
@@ -44,17 +45,16 @@ std::size_t WebSocketSession::consume(char* data, std::size_t size) {
       case WebSocketDecoder::Event::kPong:
         break;
       case WebSocketDecoder::Event::kClose:
-        on_close_frame();
-        break;
-      case WebSocketDecoder::Event::kFault:
+        end(decoder_.close_code(), decoder_.payload(), true);
+        return size;
+      case WebSocketDecoder::Event::kFault: {
+        std::string reason(decoder_.payload());
         if (decoder_.close_code() == kCloseTooBig) {
-          fail(kCloseTooBig, std::string(decoder_.payload()) + ": " +
-                                 std::to_string(hub.options.websocket_message_bytes_max) +
-                                 " bytes");
-        } else {
-          fail(decoder_.close_code(), decoder_.payload());
+          reason += ": " + std::to_string(hub.options.websocket_message_bytes_max) + " bytes";
         }
-        break;
+        end(decoder_.close_code(), reason, false);
+        return size;
+      }
     }
   }
   return size;
@@ -89,27 +89,38 @@ void WebSocketSession::on_ping(std::string_view payload) {
   pong_owed_ = true;
 }
 
-void WebSocketSession::on_close_frame() {
-  const std::uint16_t code = decoder_.close_code();
-  const std::string reason(decoder_.payload());
-  // The answer carries the code that came; RFC 6455 section 5.5.1.
-  send_close(code, {});
-  connection_.finish();
-  report(code, reason, true);
+// The client closed, or broke the protocol: nothing more is read from it. When the handler wants to
+// answer what came before, the close frame waits for that.
+void WebSocketSession::end(std::uint16_t code, std::string_view reason, bool clean) {
+  Hub& hub = connection_.hub();
+  discarding_ = true;
+  ending_ = std::make_unique<Ending>(Ending{code, clean, std::string(reason)});
+  if (close_sent_ || hub.stopping ||
+      !hub.events.on_socket_closing(id_, code, ending_->reason, clean)) {
+    return conclude_as_ended();
+  }
+  if (connection_.closed() || connection_.finishing()) return;
+  connection_.set_deadline(hub.now_ms() + hub.options.close_timeout_ms);
 }
 
-void WebSocketSession::fail(std::uint16_t code, std::string_view reason) {
+void WebSocketSession::conclude(std::uint16_t code, std::string_view reason) {
   send_close(code, reason);
-  connection_.finish();
-  report(code, reason, false);
+  connection_.finish();  // on_turn_end reports: this may be within a command
+}
+
+void WebSocketSession::conclude_as_ended() {
+  // What the client closed with goes back to it, without its reason; RFC 6455 section 5.5.1.
+  conclude(ending_->code, ending_->clean ? std::string_view() : ending_->reason);
 }
 
 void WebSocketSession::on_eof() {
+  if (ending_) return conclude_as_ended();
   connection_.destroy();
   report(kCloseVanished, "the client left without a closing handshake", false);
 }
 
 void WebSocketSession::on_broken(std::string_view reason) {
+  if (ending_) return report(ending_->code, ending_->reason, ending_->clean);
   report(kCloseVanished, reason, false);
 }
 
@@ -119,6 +130,7 @@ void WebSocketSession::on_turn_end() {
     send_control(Opcode::kPong, pong_);
     std::string().swap(pong_);
   }
+  if (ending_ && close_sent_) report(ending_->code, ending_->reason, ending_->clean);
   if (overflowed_ && !reported_) {
     connection_.finish();
     report(kCloseTryLater, "the client reads slower than its agent writes", false);
@@ -152,6 +164,9 @@ SendResult WebSocketSession::send(MessageKind kind, std::string_view data) {
 
 void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
   if (reported_ || close_sent_ || connection_.closed()) return;
+  if (ending_) {
+    return ending_->clean && is_close_code(code) ? conclude(code, reason) : conclude_as_ended();
+  }
   send_close(code, reason);
   const TimeMs now = connection_.hub().now_ms();
   written_seen_ = connection_.written_total();
@@ -166,7 +181,10 @@ void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
 
 void WebSocketSession::on_deadline() {
   const TimeMs now = connection_.hub().now_ms();
-  if (connection_.written_total() != written_seen_ && now < close_by_ms_) {
+  if (ending_) return conclude_as_ended();
+  // A client that reads what was sent before the close frame is given the time for that.
+  const bool reads = connection_.written_total() != written_seen_;
+  if (connection_.queued_bytes() > 0 && reads && now < close_by_ms_) {
     written_seen_ = connection_.written_total();
     connection_.set_deadline(now + connection_.hub().options.close_timeout_ms);
     return;
@@ -176,7 +194,7 @@ void WebSocketSession::on_deadline() {
 }
 
 void WebSocketSession::pause() {
-  if (paused_ || close_sent_) return;
+  if (paused_ || close_sent_ || ending_) return;
   paused_ = true;
   connection_.set_reading(false);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -38,13 +39,22 @@ class WebSocketSession final : public Session {
   void send_control(Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);
   void on_ping(std::string_view payload);
-  void on_close_frame();
-  void fail(std::uint16_t code, std::string_view reason);
+  void end(std::uint16_t code, std::string_view reason, bool clean);
+  void conclude(std::uint16_t code, std::string_view reason);
+  void conclude_as_ended();
   void report(std::uint16_t code, std::string_view reason, bool clean);
+
+  // How the client ended it, while the handler still answers what came before.
+  struct Ending {
+    std::uint16_t code;
+    bool clean;
+    std::string reason;
+  };
 
   Connection& connection_;
   SocketId id_;
   WebSocketDecoder decoder_;
+  std::unique_ptr<Ending> ending_;
   std::string pong_;  // owed: the answer to the latest ping, while much is queued
   std::uint64_t written_seen_ = 0;
   TimeMs close_by_ms_ = 0;  // the closing handshake's end, however slow the client reads

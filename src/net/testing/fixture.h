@@ -49,6 +49,8 @@ class Recorder : public ServerEvents {
   std::uint64_t taken = 0;
   std::function<void(const Request&)> request_hook;
   std::function<void(const Message&)> message_hook;
+  std::vector<Closed> closing;
+  bool hold_closing = false;
 
   void on_request(const Request& request) override {
     requests.push_back({request.id, std::string(request.method), request.url,
@@ -66,6 +68,11 @@ class Recorder : public ServerEvents {
   void on_message(SocketId socket, MessageKind kind, std::string_view data) override {
     messages.push_back({socket, kind, std::string(data)});
     if (message_hook) message_hook(messages.back());
+  }
+  bool on_socket_closing(SocketId socket, std::uint16_t code, std::string_view reason,
+                         bool clean) override {
+    closing.push_back({socket, code, std::string(reason), clean});
+    return hold_closing;
   }
   void on_socket_closed(SocketId socket, std::uint16_t code, std::string_view reason,
                         bool clean) override {
