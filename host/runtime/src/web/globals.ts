@@ -96,6 +96,18 @@ function defineGlobalEvents(): void {
   define("dispatchEvent", target.dispatchEvent.bind(target));
 }
 
+/** What the platform's V8 has and that of Node 20 lacks. */
+function defineForOlderNode(): void {
+  const promise = Promise as unknown as Record<string, unknown>;
+  promise["withResolvers"] ??= function withResolvers<T>() {
+    let resolve!: (value: T) => void;
+    let reject!: (reason: unknown) => void;
+    const made = new Promise<T>((yes, no) => { resolve = yes; reject = no; });
+    return { promise: made, resolve, reject };
+  };
+  promise["try"] ??= (run: (...args: unknown[]) => unknown, ...args: unknown[]) => new Promise((resolve) => resolve(run(...args)));
+}
+
 /** Puts the platform's globals on globalThis. Called once, before the user's bundle is loaded. */
 export function installGlobals(options: GlobalsOptions): void {
   for (const [name, value] of Object.entries({
@@ -108,6 +120,7 @@ export function installGlobals(options: GlobalsOptions): void {
     EventSource, CloseEvent, ErrorEvent, reportError: (error: unknown) => hooks.reportError(error), origin: "null",
   })) defineMissing(name, value);
   defineGlobalEvents();
+  defineForOlderNode();
   Object.defineProperty(globalThis.crypto, "DigestStream", { value: DigestStream, writable: true, configurable: true });
   Object.defineProperty(globalThis.crypto.subtle, "timingSafeEqual", { value: timingSafeEqual, writable: true, configurable: true });
 }
