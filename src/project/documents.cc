@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // What a configuration without a date gets: the date of the workerd that hearth is compared with.
-constexpr std::string_view kCompatibilityDate = "2026-11-17";
+constexpr std::string_view kCompatibilityDate = "2026-10-23";
 
 Json nullable(const std::optional<std::string>& text) {
   return text ? Json(*text) : Json(nullptr);

@@ -77,8 +77,10 @@ fs::path entry_point(const Value& config, const fs::path& root, Findings& findin
   std::error_code ignored;
   if (fs::is_regular_file(path, ignored)) return path;
   std::vector<std::string> beside;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path.parent_path(), ignored)) {
-    beside.push_back(entry.path().filename().string());
+  std::error_code ended;
+  for (fs::directory_iterator entry(path.parent_path(), ended), end; !ended && entry != end;
+       entry.increment(ended)) {
+    beside.push_back(entry->path().filename().string());
   }
   const std::optional<std::string> near = nearest(path.filename().string(), beside);
   findings.error(
@@ -192,7 +194,12 @@ void note_parse(const FoundConfig& found, const ParsedConfig& parsed, Findings& 
 
 }  // namespace
 
-Result<Project> load(const LoadOptions& options) {
+Result<Project> load(const LoadOptions& given) {
+  LoadOptions options = given;
+  // Wrangler's own variable stands in for --env.
+  if (options.environment.empty()) {
+    options.environment = environment_variable(options, "CLOUDFLARE_ENV").value_or("");
+  }
   Result<FoundConfig> found = find_config(options.config);
   if (!found.ok()) return found.error();
   Result<std::string> text = read_config_file(found->path);

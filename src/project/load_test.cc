@@ -24,15 +24,6 @@ constexpr std::string_view kSeed = R"({
   "migrations": [{ "tag": "v1", "new_sqlite_classes": ["CoderAgent"] }],
 })";
 
-std::string with(std::string_view members) {
-  return R"({ "name": "w", "main": "src/server.ts", "compatibility_date": "2026-01-01", )" +
-         std::string(members) + " }";
-}
-std::string bound(std::string_view name, std::string_view class_name, std::string_view more = "") {
-  return with(R"("durable_objects": { "bindings": [{ "name": ")" + std::string(name) +
-              R"(", "class_name": ")" + std::string(class_name) + R"(" }] })" + std::string(more));
-}
-
 TEST(Load, ReadsTheSeedsProjectWithoutAWarning) {
   TestProject files;
   const Project project = files.load_jsonc(kSeed);
@@ -176,125 +167,6 @@ TEST(Load, AMissingEntryPointNamesTheNearestFile) {
   EXPECT_THAT(files.refusal(R"({ "name": "w" })"), HasSubstr("there is no \"main\""));
 }
 
-TEST(Bindings, AClassWithoutAMigrationIsServedWithSqlAndTold) {
-  TestProject files;
-  const Project project = files.load_jsonc(bound("CoderAgent", "CoderAgent"));
-  EXPECT_TRUE(project.namespaces[0].sqlite);
-  EXPECT_FALSE(project.namespaces[0].migrated);
-  EXPECT_THAT(
-      warnings(project, "C114"),
-      HasSubstr(R"("migrations": [{ "tag": "v1", "new_sqlite_classes": ["CoderAgent"] }])"));
-}
-
-TEST(Bindings, MigrationsApplyInOrder) {
-  TestProject files;
-  const Project project = files.load_jsonc(bound("New", "New", R"(, "migrations": [
-      { "tag": "v1", "new_classes": ["Kv"], "new_sqlite_classes": ["Old", "Gone"] },
-      { "tag": "v2", "renamed_classes": [{ "from": "Old", "to": "New" }], "deleted_classes": ["Gone"] }])"));
-  ASSERT_EQ(project.namespaces.size(), 2u);
-  EXPECT_EQ(project.namespaces[0].class_name, "New");
-  EXPECT_TRUE(project.namespaces[0].sqlite);
-  EXPECT_TRUE(project.namespaces[0].migrated);
-  EXPECT_EQ(project.namespaces[1].class_name, "Kv");
-  EXPECT_FALSE(project.namespaces[1].sqlite);
-  ASSERT_EQ(project.migrations.size(), 2u);
-  EXPECT_EQ(project.migrations[1].renamed_classes[0],
-            (std::pair<std::string, std::string>("Old", "New")));
-  EXPECT_THAT(warnings(project, "C115"), HasSubstr("\"Kv\""));
-  EXPECT_EQ(warnings(project, "C116"), "");
-}
-
-TEST(Bindings, ContradictionsInMigrationsAreTold) {
-  TestProject files;
-  const Project project = files.load_jsonc(bound("Gone", "Gone", R"(, "migrations": [
-      { "tag": "v1", "new_sqlite_classes": ["Gone"] },
-      { "tag": "v1", "deleted_classes": ["Gone", "Never"], "renamed_classes": [{ "from": "Who", "to": "What" }] }])"));
-  EXPECT_THAT(
-      warnings(project, "C116"),
-      AllOf(HasSubstr("tag \"v1\" is used twice"), HasSubstr("\"Never\", which no migration made"),
-            HasSubstr("renames \"Who\""), HasSubstr("\"Gone\", which a migration has deleted")));
-}
-
-TEST(Bindings, ABindingToARenamedClassNamesThePresentOne) {
-  TestProject files;
-  const Project project = files.load_jsonc(bound("Old", "Old", R"(, "migrations": [
-      { "tag": "v1", "new_sqlite_classes": ["Old"] },
-      { "tag": "v2", "renamed_classes": [{ "from": "Old", "to": "New" }] }])"));
-  EXPECT_THAT(warnings(project, "C116"), HasSubstr("renamed to \"New\""));
-}
-
-TEST(Bindings, DeclarativeExportsStandInForMigrations) {
-  TestProject files;
-  const Project project = files.load_jsonc(bound("A", "A", R"(, "exports": {
-      "A": { "type": "durable-object", "storage": "sqlite" },
-      "B": { "type": "durable-object", "storage": "legacy-kv" },
-      "C": { "type": "durable-object", "state": "deleted" },
-      "W": { "type": "worker" } })"));
-  ASSERT_EQ(project.namespaces.size(), 2u);
-  EXPECT_TRUE(project.namespaces[0].migrated && project.namespaces[0].sqlite);
-  EXPECT_FALSE(project.namespaces[1].sqlite);
-  EXPECT_EQ(warnings(project, "C114"), "");
-}
-
-TEST(Bindings, TwoBindingsOfOneClassShareItsNamespace) {
-  TestProject files;
-  const Project project = files.load_jsonc(with(R"("durable_objects": { "bindings": [
-      { "name": "A", "class_name": "Agent1" }, { "name": "B", "class_name": "Agent1" } ] })"));
-  EXPECT_EQ(project.namespaces.size(), 1u);
-  EXPECT_EQ(project.bindings[1].name_space, 0);
-}
-
-TEST(Bindings, RoutesThatClashOrThatNoClientAsksForAreTold) {
-  TestProject files;
-  Project project = files.load_jsonc(with(R"("durable_objects": { "bindings": [
-      { "name": "CoderAgent", "class_name": "CoderAgent" },
-      { "name": "CODER_AGENT", "class_name": "CoderAgent" } ] })"));
-  EXPECT_THAT(warnings(project, "C106"), HasSubstr("the same route, /agents/coder-agent/:name"));
-  project = files.load_jsonc(bound("Coder_Agent", "CoderAgent"));
-  EXPECT_THAT(warnings(project, "C107"),
-              AllOf(HasSubstr("/agents/coder--agent/:name, which no client asks for"),
-                    HasSubstr("named \"CoderAgent\"")));
-  // The seeds' own fault.
-  project = files.load_jsonc(bound("coderagent", "CoderAgent"));
-  EXPECT_THAT(warnings(project, "C107"),
-              AllOf(HasSubstr("served at /agents/coderagent/:name"),
-                    HasSubstr("asks for /agents/coder-agent/:name: use agent: \"coderagent\"")));
-}
-
-TEST(Bindings, WithoutAgentsASnippetIsOffered) {
-  TestProject files;
-  EXPECT_THAT(warnings(files.load_jsonc(with("\"vars\": {}")), "C108"),
-              HasSubstr("\"durable_objects\": { \"bindings\""));
-}
-
-TEST(Bindings, AnotherWorkersClassOrServiceIsUnsupportedByName) {
-  TestProject files;
-  const Project project = files.load_jsonc(with(R"("durable_objects": { "bindings": [
-      { "name": "Other", "class_name": "X", "script_name": "elsewhere" },
-      { "name": "Own", "class_name": "X", "script_name": "w" } ] },
-      "services": [{ "binding": "SELF", "service": "w", "entrypoint": "Admin", "props": {"a": 1} },
-                   { "binding": "AWAY", "service": "elsewhere" }])"));
-  EXPECT_EQ(project.bindings.size(), 1u);
-  EXPECT_EQ(binding(project, "Other")["kind"], "durable_objects");
-  EXPECT_EQ(binding(project, "SELF"), nlohmann::json({{"type", "service"},
-                                                      {"name", "SELF"},
-                                                      {"service", "w"},
-                                                      {"entrypoint", "Admin"},
-                                                      {"props", {{"a", 1}}}}));
-  EXPECT_THAT(binding(project, "AWAY")["reason"], HasSubstr("\"elsewhere\""));
-  EXPECT_THAT(warnings(project, "C117"), AllOf(HasSubstr("\"Other\""), HasSubstr("\"AWAY\"")));
-}
-
-TEST(Bindings, ANameBoundTwiceIsToldWithBothLines) {
-  TestProject files;
-  const Project project = files.load_jsonc(
-      with("\n\"vars\": { \"X\": 1 },\n\"kv_namespaces\": [{ \"binding\": \"X\" }]"));
-  EXPECT_THAT(warnings(project, "C105"),
-              AllOf(HasSubstr("\"X\" is bound twice"), HasSubstr("line 3")));
-  EXPECT_THAT(warnings(files.load_jsonc(with("\"vars\": {},\n\"vars\": {}")), "C105"),
-              HasSubstr("\"vars\" is given twice: here and in line 1"));
-}
-
 TEST(Environments, KeysAreInheritedAsWranglerDoes) {
   TestProject files;
   files.write("src/other.ts", "export default {};");
@@ -329,6 +201,15 @@ TEST(Environments, AnEnvironmentsOwnNameIsTakenAsItIs) {
   EXPECT_EQ(files.load_jsonc(with(R"("env": { "p": { "name": "prod" } })")).name, "prod");
 }
 
+TEST(Environments, WranglersOwnVariableStandsInForTheOption) {
+  TestProject files;
+  files.environment["CLOUDFLARE_ENV"] = "p";
+  const std::string config = with(R"("env": { "p": {}, "q": {} })");
+  EXPECT_EQ(files.load_jsonc(config).name, "w-p");
+  files.options.environment = "q";
+  EXPECT_EQ(files.load_jsonc(config).name, "w-q");
+}
+
 TEST(Environments, AnUnknownEnvironmentIsRefusedWithTheNearest) {
   TestProject files;
   files.options.environment = "stagign";
@@ -346,105 +227,6 @@ TEST(Environments, KeysOfTheTopLevelAloneAreWarnedOf) {
   EXPECT_THAT(warnings(project, "C103"),
               AllOf(HasSubstr("\"alias\" has a meaning at the top level only"),
                     HasSubstr("\"vrs\" is unknown; did you mean \"vars\"?")));
-}
-
-TEST(Variables, AnyJsonIsAValueAndSecretsAndTheCommandLineOverrideIt) {
-  TestProject files;
-  files.write(".dev.vars", "A=\"from file\"\nSECRET=s\n");
-  files.write(".env", "IGNORED=1\n");
-  files.options.vars = {{"SECRET", "cli"}, {"NEW", "n:1"}};
-  const Project project =
-      files.load_jsonc(with(R"("vars": { "A": "a", "O": { "deep": [1, null, 2.5] }, "N": 3 })"));
-  EXPECT_EQ(binding(project, "A"),
-            nlohmann::json({{"type", "secret"}, {"name", "A"}, {"value", "from file"}}));
-  EXPECT_EQ(binding(project, "O")["value"].dump(), R"({"deep":[1,null,2.5]})");
-  EXPECT_EQ(binding(project, "N")["value"], 3);
-  EXPECT_EQ(binding(project, "SECRET")["value"], "cli");
-  EXPECT_EQ(binding(project, "NEW")["value"], "n:1");
-  EXPECT_TRUE(binding(project, "IGNORED").is_null());
-}
-
-TEST(Variables, AnEnvironmentsDevVarsStandAlone) {
-  TestProject files;
-  files.options.environment = "p";
-  files.write(".dev.vars", "A=top\nB=top\n");
-  files.write(".dev.vars.p", "A=p\n");
-  const Project project = files.load_jsonc(with(R"("env": { "p": {} })"));
-  EXPECT_EQ(binding(project, "A")["value"], "p");
-  EXPECT_TRUE(binding(project, "B").is_null());
-}
-
-TEST(Variables, DotEnvFilesMergeByTheirPrecedence) {
-  TestProject files;
-  files.options.environment = "p";
-  files.write(".env", "A=1\nB=1\nC=1\nD=1\nURL=http://$A\n");
-  files.write(".env.local", "B=2\nC=2\nD=2\n");
-  files.write(".env.p", "C=3\nD=3\n");
-  files.write(".env.p.local", "D=4\n");
-  const Project project = files.load_jsonc(with(R"("env": { "p": {} })"));
-  for (const auto& [name, value] : std::map<std::string, std::string>{
-           {"A", "1"}, {"B", "2"}, {"C", "3"}, {"D", "4"}, {"URL", "http://1"}}) {
-    EXPECT_EQ(binding(project, name)["value"], value) << name;
-  }
-  EXPECT_THAT(project.files, testing::Contains(files.root / ".env.p.local"));
-}
-
-TEST(Variables, RequiredSecretsAreLookedForEverywhereAndTheirAbsenceIsTold) {
-  TestProject files;
-  files.write(".dev.vars", "A=a\nUNLISTED=x\nEMPTY=\n");
-  files.environment["FROM_PROCESS"] = "p";
-  const Project project = files.load_jsonc(
-      with(R"("secrets": { "required": ["A", "FROM_PROCESS", "EMPTY", "GONE"] })"));
-  EXPECT_EQ(binding(project, "A")["value"], "a");
-  EXPECT_EQ(binding(project, "FROM_PROCESS")["value"], "p");
-  EXPECT_TRUE(binding(project, "UNLISTED").is_null());
-  EXPECT_THAT(warnings(project, "S303"), HasSubstr("\"EMPTY\" is empty"));
-  EXPECT_THAT(warnings(project, "C118"), HasSubstr("\"GONE\" is not set: add GONE=… to .dev.vars"));
-}
-
-TEST(Ai, TheKeyIsFoundInItsOrderAndItsAbsenceIsTold) {
-  TestProject files;
-  const std::string config = with(R"("ai": { "binding": "AI" })");
-  Project project = files.load_jsonc(config);
-  EXPECT_EQ(binding(project, "AI")["type"], "ai");
-  EXPECT_EQ(worker(project)["ai"]["key"], "");
-  EXPECT_EQ(worker(project)["ai"]["keyName"], "OPENROUTER_API_KEY");
-  EXPECT_THAT(warnings(project, "C118"),
-              AllOf(HasSubstr("env.AI"), HasSubstr("OPENROUTER_API_KEY=… to .dev.vars")));
-
-  files.environment["OPENAI_API_KEY"] = "o";
-  EXPECT_EQ(worker(files.load_jsonc(config))["ai"]["baseUrl"], "https://api.openai.com/v1");
-  files.environment["OPENROUTER_API_KEY"] = "r";
-  project = files.load_jsonc(config);
-  EXPECT_EQ(worker(project)["ai"]["key"], "r");
-  EXPECT_EQ(worker(project)["ai"]["baseUrl"], "https://openrouter.ai/api/v1");
-  EXPECT_EQ(warnings(project, "C118"), "");
-  files.write(".dev.vars", "OPENROUTER_API_KEY=file\n");
-  EXPECT_EQ(worker(files.load_jsonc(config))["ai"]["key"], "file");
-  files.environment["HEARTH_AI_BASE_URL"] = "http://127.0.0.1:11434/v1";
-  project = files.load_jsonc(config);
-  EXPECT_EQ(
-      worker(project)["ai"],
-      nlohmann::json({{"baseUrl", "http://127.0.0.1:11434/v1"}, {"keyName", ""}, {"key", ""}}));
-}
-
-TEST(Ai, ModelsGetOtherNamesFromJsonOrPairs) {
-  TestProject files;
-  const auto models = [&](const std::string& text) {
-    files.environment["HEARTH_AI_MODELS"] = text;
-    return files.load_jsonc(with(R"("ai": { "binding": "AI" })"));
-  };
-  const nlohmann::json expected{{"@cf/a", "b"}, {"*", "c/d"}};
-  EXPECT_EQ(worker(models(R"({"@cf/a": "b", "*": "c/d"})"))["ai"]["models"], expected);
-  EXPECT_EQ(worker(models("@cf/a=b, *=c/d"))["ai"]["models"], expected);
-  for (const char* wrong : {"nothing", "{\"a\": 1}", "{\"a\"", "=b"}) {
-    EXPECT_THAT(warnings(models(wrong), "C104"), HasSubstr("HEARTH_AI_MODELS")) << wrong;
-  }
-}
-
-TEST(Ai, WithoutABindingNothingIsAskedFor) {
-  TestProject files;
-  EXPECT_EQ(warnings(files.load_jsonc(with("\"vars\": {}")), "C118"), "");
 }
 
 TEST(Documents, AssetsCronsAndBuildSettingsArriveInTheirForm) {

@@ -64,6 +64,17 @@ inline nlohmann::json worker(const Project& project) {
   return nlohmann::json::parse(project.worker_json);
 }
 
+// A valid configuration with these members besides.
+inline std::string with(std::string_view members) {
+  return R"({ "name": "w", "main": "src/server.ts", "compatibility_date": "2026-01-01", )" +
+         std::string(members) + " }";
+}
+inline std::string bound(std::string_view name, std::string_view class_name,
+                         std::string_view more = "") {
+  return with(R"("durable_objects": { "bindings": [{ "name": ")" + std::string(name) +
+              R"(", "class_name": ")" + std::string(class_name) + R"(" }] })" + std::string(more));
+}
+
 // The binding of that name in the worker document, or null.
 inline nlohmann::json binding(const Project& project, const std::string& name) {
   const nlohmann::json document = worker(project);

@@ -13,12 +13,6 @@ namespace {
 constexpr std::string_view kOpenRouterUrl = "https://openrouter.ai/api/v1";
 constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
 
-std::optional<std::string> from_process(const LoadOptions& options, const std::string& name) {
-  if (options.process_environment) return options.process_environment(name);
-  const char* value = std::getenv(name.c_str());
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
-
 struct SecretFile {
   std::filesystem::path path;
   std::vector<DotenvEntry> entries;
@@ -103,7 +97,7 @@ class Collector {
         findings_.warn(required_at_, "the required secret \"" + name + "\" is empty", "S303");
         continue;
       }
-      if (const std::optional<std::string> value = from_process(options_, name)) {
+      if (const std::optional<std::string> value = environment_variable(options_, name)) {
         secret(name, *value);
         continue;
       }
@@ -171,7 +165,7 @@ std::optional<std::string> lookup(const std::string& name, const Variables& vari
       return value.get<std::string>();
     }
   }
-  std::optional<std::string> value = from_process(options, name);
+  std::optional<std::string> value = environment_variable(options, name);
   if (value && value->empty()) return std::nullopt;
   return value;
 }
@@ -232,6 +226,13 @@ std::optional<nlohmann::ordered_json> ai_models(const std::string& text) {
 }
 
 }  // namespace
+
+std::optional<std::string> environment_variable(const LoadOptions& options,
+                                                const std::string& name) {
+  if (options.process_environment) return options.process_environment(name);
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
 
 Result<Variables> read_variables(const Value& config, const std::filesystem::path& root,
                                  const LoadOptions& options, Findings& findings) {

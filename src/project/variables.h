@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@
 #include "project/value.h"
 
 namespace hearth::project {
+
+// One of the process's environment variables, as LoadOptions tells.
+std::optional<std::string> environment_variable(const LoadOptions& options,
+                                                const std::string& name);
 
 struct Variables {
   std::vector<Binding> bindings;
