@@ -22,10 +22,11 @@ void Syncer::request(const std::shared_ptr<Connection>& connection, std::uint64_
   for (Sync& each : gathered_) {
     if (each.key == key) {
       each.sequence = sequence;
+      ++each.commits;
       return;
     }
   }
-  gathered_.push_back({connection, key, sequence});
+  gathered_.push_back({connection, key, sequence, 1});
 }
 
 void Syncer::kick() {
@@ -37,6 +38,7 @@ void Syncer::kick() {
                                         [&](const Sync& other) { return other.key == each.key; });
       if (waiting != syncs_.end()) {
         waiting->sequence = each.sequence;
+        waiting->commits += each.commits;
       } else {
         syncs_.push_back(std::move(each));
       }
@@ -82,20 +84,41 @@ void Syncer::wait_closed(const std::string& path) {
   idle_.wait(lock, [&] { return !closing_.contains(path); });
 }
 
+std::chrono::microseconds Syncer::gathering_time() const {
+  constexpr std::chrono::microseconds kMax{1'000};
+  if (last_commits_ < 2 || stopping_) return {};
+  return std::min(last_duration_ / 8, kMax);
+}
+
 void Syncer::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [&] {
       return stopping_ || !syncs_.empty() || !checkpoints_.empty() || !closes_.empty();
     });
+    if (const auto wait = gathering_time(); wait.count() > 0 && !syncs_.empty()) {
+      busy_ = true;
+      lock.unlock();
+      std::this_thread::sleep_for(wait);
+      lock.lock();
+    }
     auto syncs = std::exchange(syncs_, {});
     auto checkpoints = std::exchange(checkpoints_, {});
     auto closes = std::exchange(closes_, {});
     if (syncs.empty() && checkpoints.empty() && closes.empty()) return;  // stopping
     busy_ = true;
+    const bool synced = !syncs.empty();
+    std::uint64_t commits = 0;
+    for (const Sync& each : syncs) commits += each.commits;
     lock.unlock();
+    const auto start = std::chrono::steady_clock::now();
     pass(std::move(syncs), std::move(checkpoints), std::move(closes));
+    const auto took = std::chrono::steady_clock::now() - start;
     lock.lock();
+    if (synced) {
+      last_commits_ = commits;
+      last_duration_ = std::chrono::duration_cast<std::chrono::microseconds>(took);
+    }
     busy_ = false;
     idle_.notify_all();
   }

@@ -9,6 +9,7 @@
 // plus those that are closing.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -57,8 +58,13 @@ class Syncer {
     std::shared_ptr<Connection> connection;
     std::uint64_t key = 0;
     std::uint64_t sequence = 0;
+    std::uint64_t commits = 0;  // how many share this sync
   };
 
+  // How long to wait for more commits before a pass. Those who were answered together ask again
+  // within moments of each other: on a slow disk a pass that starts at the first of them makes all
+  // the others wait for two. A lone writer never waits.
+  std::chrono::microseconds gathering_time() const;
   void run();
   void pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connection>> checkpoints,
             std::vector<std::shared_ptr<Connection>> closes);
@@ -74,6 +80,8 @@ class Syncer {
   std::vector<std::shared_ptr<Connection>> closes_;
   std::set<std::string> closing_;
   std::vector<Finished> finished_;
+  std::uint64_t last_commits_ = 0;  // of the last pass, and how long it took
+  std::chrono::microseconds last_duration_{0};
   bool busy_ = false;
   bool stopping_ = false;
   std::thread thread_;
