@@ -102,6 +102,9 @@ void HttpSession::put_data(Exchange& exchange, std::string_view data) {
 void HttpSession::respond_data(RequestId id, std::string_view data) {
   Exchange* exchange = find(id);
   if (exchange == nullptr || exchange->stage != Stage::kStreaming || data.empty()) return;
+  // Whoever writes keeps to what was taken; past this it did not, and the response is cut.
+  const std::size_t waiting = connection_.queued_bytes() + exchange->held.size();
+  if (waiting + data.size() > kSocketSendBufferBytesMax) return respond_abort(id);
   put_data(*exchange, data);
   Mark mark{id, connection_.queued_total(), static_cast<std::uint32_t>(data.size())};
   if (is_front(*exchange)) {

@@ -345,6 +345,20 @@ TEST_F(HttpServer, AStreamedResponseReportsWhatTheClientTook) {
   EXPECT_EQ(server_->counters().bytes_buffered, 0U);
 }
 
+TEST_F(HttpServer, AStreamThatIgnoresWhatWasTakenIsCutAtABound) {
+  start();
+  Client client(*this);
+  ASSERT_TRUE(ask(client, get("/"), 1));
+  const RequestId id = seen_.requests[0].id;
+  server_->respond_streamed(id, 200, "OK", {});
+  const std::string piece(8 * 1024 * 1024, 's');
+  for (int i = 0; i < 40; ++i) {
+    server_->respond_data(id, piece);
+    EXPECT_LE(server_->counters().bytes_buffered, kSocketSendBufferBytesMax + 1024);
+  }
+  EXPECT_FALSE(client.read_to_end().ends_with("\r\n0\r\n\r\n"));
+}
+
 TEST_F(HttpServer, AStreamWithALengthIsSizedAndKeptToIt) {
   start();
   Client exact(*this), less(*this), more(*this);
