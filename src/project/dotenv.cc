@@ -145,7 +145,7 @@ class Parser {
 // values together follow no more than so many, and a value grows to no more than so many bytes.
 constexpr int kReferenceDepthMax = 10;
 constexpr int kReferencesMax = 10'000;
-constexpr std::size_t kExpandedBytesMax = 64 * 1024;
+constexpr std::size_t kExpandedBytesMax = 65'536;
 
 class Expander {
  public:
@@ -229,6 +229,7 @@ std::vector<DotenvEntry> parse_dotenv(std::string_view text) {
 void expand_references(std::vector<DotenvEntry>& entries, const std::vector<DotenvEntry>& earlier) {
   const Expander expander(entries, earlier);
   std::vector<std::string> values;
+  values.reserve(entries.size());
   for (const DotenvEntry& entry : entries)
     values.push_back(expander.expand(entry.value, entry.key, 0));
   for (std::size_t i = 0; i < entries.size(); ++i) entries[i].value = std::move(values[i]);

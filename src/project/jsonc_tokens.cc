@@ -111,7 +111,9 @@ class Lexer {
     }
   }
 
-  void fail(std::size_t offset, std::string message) { out_.fault = Fault{offset, message}; }
+  void fail(std::size_t offset, std::string message) {
+    out_.fault = Fault{offset, std::move(message)};
+  }
 
   std::string_view text_;
   std::size_t at_ = 0;

@@ -73,7 +73,7 @@ fs::path entry_point(const Value& config, const fs::path& root, Findings& findin
     }
     return {};
   }
-  const fs::path path = (root / *main).lexically_normal();
+  fs::path path = (root / *main).lexically_normal();
   std::error_code ignored;
   if (fs::is_regular_file(path, ignored)) return path;
   std::vector<std::string> beside;

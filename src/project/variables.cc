@@ -249,7 +249,9 @@ nlohmann::ordered_json read_ai(const Bindings& bindings, const Variables& variab
                                const LoadOptions& options, Findings& findings) {
   const auto get = [&](const char* name) { return lookup(name, variables, options); };
   nlohmann::ordered_json document = ai_service(get);
-  if (bindings.has_ai && document["key"] == "" && document["keyName"] != "") {
+  const bool key_missing = document["key"].get_ref<const std::string&>().empty() &&
+                           !document["keyName"].get_ref<const std::string&>().empty();
+  if (bindings.has_ai && key_missing) {
     findings.warn(bindings.ai_at,
                   "env." + bindings.ai_name +
                       " has no service to ask: add OPENROUTER_API_KEY=… to .dev.vars beside the "
