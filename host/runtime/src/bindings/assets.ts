@@ -52,8 +52,7 @@ export class Assets {
       decision = this.#notFound(pathname);
       if (decision === null) return hasWorker ? null : Promise.resolve(makeResponse(404, "Not Found", "", null));
     }
-    // The core leaves the body away for HEAD, and says its length.
-    return this.#answer(method, decision, headers, pathname, true);
+    return this.#answer(method, decision, headers, pathname);
   }
 
   /** env.ASSETS.fetch(). The host of the URL does not matter. */
@@ -62,7 +61,7 @@ export class Assets {
     const pathname = pathOf(request.url);
     const decision = this.#decide(pathname, queryOf(request.url)) ?? this.#notFound(pathname);
     if (decision === null) return makeResponse(404, "Not Found", "", null);
-    return this.#answer(request.method, decision, packHeaders(request.headers), pathname, false);
+    return this.#answer(request.method, decision, packHeaders(request.headers), pathname);
   }
 
   #decide(pathname: string, query: string): Decision | null {
@@ -112,7 +111,7 @@ export class Assets {
     return { kind: "redirect", location: encodeURI(canonical).replace(/[?#]/g, encodeURIComponent) + query, status: 307 };
   }
 
-  async #answer(method: string, decision: Decision, headers: Packed, pathname: string, bodyForHead: boolean): Promise<Response> {
+  async #answer(method: string, decision: Decision, headers: Packed, pathname: string): Promise<Response> {
     if (method !== "GET" && method !== "HEAD") {
       return makeResponse(405, "Method Not Allowed", "Allow\0GET, HEAD\0", null);
     }
@@ -131,7 +130,7 @@ export class Assets {
       return makeResponse(304, "Not Modified", packHeaders(out), null);
     }
     const text = status === 200 ? "OK" : "Not Found";
-    if (method === "HEAD" && !bodyForHead) {
+    if (method === "HEAD") {
       out.set("Content-Length", String(file.size));
       return makeResponse(status, text, packHeaders(out), null);
     }

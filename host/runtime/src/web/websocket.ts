@@ -329,6 +329,18 @@ function receive(socket: WebSocket, own: Internals, frame: Frame): void {
   pump(socket, own);
 }
 
+// Frames are dispatched one microtask each; two ends that answer each other without end get a turn of
+// the loop after so many, so that the rest of the host goes on.
+const burstMax = 256;
+let burst = 0;
+
+function inTurn(run: () => void): void {
+  if (burst === 0) setImmediate(() => { burst = 0; });
+  burst += 1;
+  if (burst > burstMax) setImmediate(run);
+  else queueMicrotask(run);
+}
+
 /** Dispatches what has come in, in turns of its own, in the context in which the end was accepted. */
 function pump(socket: WebSocket, own: Internals): void {
   if (own.pumping || own.inbox.length === 0) return;
@@ -340,10 +352,10 @@ function pump(socket: WebSocket, own: Internals): void {
       if ("data" in frame) own.inboxBytes -= typeof frame.data === "string" ? frame.data.length : frame.data.byteLength;
       own.context!(() => own.local === null ? dispatch(socket, own, frame) : handLocally(own, own.local, frame));
     }
-    if (own.inbox.length > 0) queueMicrotask(turn);
+    if (own.inbox.length > 0) inTurn(turn);
     else own.pumping = false;
   };
-  queueMicrotask(turn);
+  inTurn(turn);
 }
 
 function handLocally(own: Internals, local: LocalHandler, frame: Frame): void {
@@ -529,9 +541,20 @@ export function attachmentBytes(socket: WebSocket): Uint8Array | null {
   return internals(socket).attachment?.bytes ?? null;
 }
 
-/** A frame came for an end that code accepted by accept(), or has yet to accept: its event follows. */
+/**
+ * A frame came for an end that code accepted by accept(), or has yet to accept: its event follows. A
+ * client that sends more than is kept for an end that nobody accepts is closed with 1011.
+ */
 export function deliverMessage(socket: WebSocket, data: FrameData): void {
-  receive(socket, internals(socket), { data });
+  const own = internals(socket);
+  if (own.closeReceived) return;
+  try {
+    receive(socket, own, { data });
+  } catch (error) {
+    own.transport?.close(1011, "The server does not take messages");
+    breakSocket(socket);
+    hooks.reportError(error);
+  }
 }
 
 /**

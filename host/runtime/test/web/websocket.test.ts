@@ -153,6 +153,24 @@ test("what an end that nobody accepts is sent is bounded", () => {
   assert.throws(() => a!.send("one more"), /has not taken 67108864 bytes/);
 });
 
+test("two ends that answer each other without end leave the rest of the host its turns", async () => {
+  const [a, b] = new WebSocketPair();
+  let rounds = 0;
+  for (const end of [a!, b!]) {
+    end.accept();
+    end.addEventListener("message", (event) => {
+      rounds += 1;
+      if (end.readyState === WebSocket.OPEN) end.send((event as MessageEvent).data);
+    });
+  }
+  a!.send("ball");
+  await turn();
+  await turn();
+  a!.close();
+  await turn();
+  assert.ok(rounds >= 256, `${rounds} rounds`);
+});
+
 // ---- attachments --------------------------------------------------------------------------------------
 
 test("an attachment is a fresh copy at each reading", () => {
@@ -242,6 +260,17 @@ test("messages for an accepted end are events, also those that came before accep
   await turn();
   assert.deepEqual(log, ["first", [5], { code: 1001, reason: "left", wasClean: true, state: WebSocket.CLOSING }]);
   assert.equal(server!.readyState, WebSocket.CLOSED);
+});
+test("a client that floods an end which nobody accepts is closed, and that is reported", () => {
+  const [client, server] = new WebSocketPair();
+  const transport = new Recorder();
+  attachTransport(serverEnd(client!), transport);
+  const reported: unknown[] = [];
+  setHooks({ reportError: (error) => reported.push(error) });
+  const chunk = new ArrayBuffer(16 * 1024 * 1024);
+  for (let i = 0; i < 6; i++) deliverMessage(server!, chunk);
+  assert.deepEqual(transport.log, [{ code: 1011, reason: "The server does not take messages" }]);
+  assert.equal(reported.length, 1);
 });
 test("a hibernatable socket whose client is gone takes sends and closes in silence", () => {
   const transport = new Recorder();
