@@ -125,6 +125,32 @@ describe("assets", () => {
   });
 });
 
+describe("hearth dev", () => {
+  test("serves a change of the code and of the secrets, and names a fault until it is mended", hearthOnly, async (t) => {
+    const folder = copyOf(t, "env");
+    const source = (answer) => `export default { fetch(request, env) { return new Response(${answer}); } };\n`;
+    writeFileSync(join(folder, "server.ts"), source('"one " + env.SECRET'));
+    writeFileSync(join(folder, ".dev.vars"), "SECRET=a\n");
+    const target = await startFor(t, folder, { command: "dev", expectErrors: [/Unexpected/, /the build/i] });
+    const answers = async (status, text) => {
+      let last;
+      await until(async () => {
+        last = await http(`${target.url}/`);
+        return last.status === status && last.text.includes(text);
+      }, () => `${status} with "${text}", but it was ${last.status} ${last.text}`, 15_000);
+    };
+    await answers(200, "one a");
+    writeFileSync(join(folder, "server.ts"), source('"two " + env.SECRET'));
+    await answers(200, "two a");
+    writeFileSync(join(folder, ".dev.vars"), "SECRET=b\n");
+    await answers(200, "two b");
+    writeFileSync(join(folder, "server.ts"), source("+*"));
+    await until(() => /server\.ts:1:\d+: Unexpected/.test(target.output), "the build's error in the log", 15_000);
+    writeFileSync(join(folder, "server.ts"), source('"three " + env.SECRET'));
+    await answers(200, "three b");
+  });
+});
+
 describe("a faulty project is refused with place and cure", () => {
   const config = (t, text) => {
     const folder = copyOf(t, "rules");
