@@ -83,6 +83,7 @@ export class AgentEvents {
 
   #message(agent: Agent, record: SocketRecord, slot: number, data: string | ArrayBuffer): void {
     this.#addon.begun(slot);
+    this.#residency.sockets.dispatching = true;
     let result: unknown;
     try {
       result = agent.context(callMessage, agent, record, data);

@@ -13,6 +13,9 @@ import { unpack } from "./packed.ts";
 export const TAGS_MAX = 10;
 export const TAG_CHARACTERS_MAX = 256;
 
+/** A turn later, for less than queueMicrotask() takes. */
+const settled = Promise.resolve();
+
 export class SocketRecord implements Transport {
   readonly #table: SocketTable;
   /** The agent's sockets that it is one of; null: the worker's. */
@@ -70,7 +73,7 @@ export class SocketRecord implements Transport {
   }
 
   close(code: number, reason: string): void {
-    this.#table.flush();
+    this.#table.write();
     this.#table.addon.closeSocket(this.gate, this.connection, code, reason);
   }
 
@@ -154,7 +157,7 @@ export class AgentSockets {
 
   /** The agent was reset: hibernatable sockets stay for the next life, the others cannot. */
   lifeEnded(reason: string): void {
-    this.flush();
+    this.table.write();
     for (const record of [...this.#records]) {
       record.forgetSocket();
       record.release = null;
@@ -192,6 +195,8 @@ export class SocketTable {
   #gate: Database | null = null;
   #connections: number[] = [];
   #scheduled = false;
+  /** Set while a handler's synchronous part runs: whoever runs it calls flush() after it. */
+  dispatching = false;
 
   constructor(addon: Addon) {
     this.addon = addon;
@@ -258,7 +263,7 @@ export class SocketTable {
     const flags = (record.hibernatable ? 1 : 0) | (home === null ? 2 : 0);
     this.addon.socketOpen(gate, record.connection, home?.namespace ?? 0, home?.id ?? null, flags, tags, record.attachment);
     attachTransport(end, record);
-    this.flush();
+    this.write();
     this.#bound.set(clientEnd, record.connection);
     return { connection: record.connection, gate };
   }
@@ -273,7 +278,7 @@ export class SocketTable {
   /** Text is kept for a moment: the same to the next socket goes with it. */
   send(gate: Database | null, connection: number, data: string | ArrayBuffer | Uint8Array): void {
     if (typeof data !== "string") {
-      this.flush();
+      this.write();
       this.addon.send(gate, connection, data);
       return;
     }
@@ -281,22 +286,29 @@ export class SocketTable {
       this.#connections.push(connection);
       return;
     }
-    this.flush();
+    this.write();
     this.#data = data;
     this.#gate = gate;
     this.#connections.push(connection);
-    if (!this.#scheduled) {
+    if (!this.#scheduled && !this.dispatching) {
       this.#scheduled = true;
-      queueMicrotask(this.#flushLater);
+      void settled.then(this.#flushLater);
     }
   }
 
   readonly #flushLater = (): void => {
     this.#scheduled = false;
-    this.flush();
+    this.write();
   };
 
+  /** At the end of a handler's synchronous part, and whenever code of an agent has run otherwise. */
   flush(): void {
+    this.dispatching = false;
+    this.write();
+  }
+
+  /** Sends what is kept, so that whatever is sent next comes after it. */
+  write(): void {
     const data = this.#data;
     if (data === null) return;
     const gate = this.#gate;

@@ -1,5 +1,8 @@
 // The worker document (docs/wire.md): what the core configures a host with.
 
+import type { AiConfig } from "../bindings/ai.ts";
+import type { AssetsConfig } from "../bindings/assets.ts";
+
 export type Binding =
   | { type: "durable_object"; name: string; namespace: number }
   | { type: "var"; name: string; value: unknown }
@@ -19,10 +22,9 @@ export interface WorkerDocument {
   compatibilityFlags: string[];
   namespaces: { className: string; uniqueKey: string; sqlite: boolean }[];
   bindings: Binding[];
-  assets?: { directory: string; notFound?: "single-page-application" | "404-page" | "none"; html?: string;
-             runWorkerFirst?: boolean | string[] };
+  assets?: AssetsConfig;
   crons?: string[];
-  ai?: { baseUrl: string; keyName: string; key: string; models?: Record<string, string> };
+  ai?: AiConfig;
   idleTimeoutMs?: number;
 }
 

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { Addon, Database } from "../addon.ts";
 import { Ai } from "../bindings/ai.ts";
 import { Assets } from "../bindings/assets.ts";
+import { MODULES_KEY } from "../modules/names.ts";
 import { configureWorkers, registerModules } from "../modules/register.ts";
 import { DurableObject, WorkerEntrypoint, WorkflowEntrypoint } from "../modules/workers.ts";
 import { createRpc, type Rpc } from "../rpc/index.ts";
@@ -18,10 +19,15 @@ import type { WebSocket } from "../web/websocket.ts";
 import { resetError, STORAGE_FAILED } from "../agent/errors.ts";
 import { AgentEvents } from "../agent/events.ts";
 import type { AgentClass, AgentHost } from "../agent/host.ts";
+import { DurableObjectId } from "../agent/ids.ts";
 import type { Agent } from "../agent/instance.ts";
 import { DurableObjectNamespace } from "../agent/namespace.ts";
 import { Residency } from "../agent/residency.ts";
 import { currentAgent, workerContext } from "../agent/scope.ts";
+import { SqlStorage, SqlStorageCursor, SqlStorageStatement } from "../agent/sql.ts";
+import { DurableObjectState } from "../agent/state.ts";
+import { DurableObjectStorage, SyncKvStorage } from "../agent/storage.ts";
+import { DurableObjectTransaction } from "../agent/transaction.ts";
 import { installTimers } from "../agent/timers.ts";
 import type { AgentAddress, AgentOperation, Dispatcher, NamespaceInfo } from "../agent/types.ts";
 import { ExecutionContext } from "./context.ts";
@@ -29,12 +35,23 @@ import { Dispatcher as Requests } from "./dispatch.ts";
 import { flagsOf, type WorkerDocument } from "./document.ts";
 import { buildEnv, populateProcessEnv } from "./env.ts";
 import { Entrypoints } from "./exports.ts";
+import { restoreNames } from "./names.ts";
 import { Reporter } from "./report.ts";
 
 const IDLE_TIMEOUT_MS = 10_000;
 const DRAIN_POLL_MS = 5;
 /** Left of the drain's deadline for making everything durable and saying so. */
 const DRAIN_CLOSE_MS = 500;
+
+/** Classes that user code sees the instances of, and never by a global's name. */
+const platformClasses = {
+  DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage,
+  DurableObjectTransaction, ExecutionContext, SqlStorage, SqlStorageCursor, SqlStorageStatement, SyncKvStorage,
+};
+
+function modules(): object[] {
+  return Object.values((globalThis as unknown as Record<symbol, Record<string, object>>)[Symbol.for(MODULES_KEY)] ?? {});
+}
 
 export class Worker implements AgentHost {
   readonly addon: Addon;
@@ -87,6 +104,7 @@ export class Worker implements AgentHost {
     registerModules();
     installGlobals({ compatibilityFlags: flags });
     installTimers();
+    for (const table of [globalThis, ...modules(), platformClasses]) restoreNames(table);
     if (document.assets !== undefined) this.#assets = new Assets(document.assets);
     this.env = buildEnv(document, {
       namespace: (index) => this.#namespace(index),

@@ -179,3 +179,23 @@ test('a bundle that throws is not loaded, and says where', async (t) => {
   assert.match(host.ready.message, /Cannot read properties of null/);
   assert.match(host.ready.where, /index\.mjs:5/);
 });
+
+test('classes have the names that the platform gives them', async (t) => {
+  const host = await HostCore.start(`
+    export class Box extends DurableObject {
+      fetch() {
+        const { ctx } = this;
+        return Response.json([ctx, ctx.id, ctx.storage, ctx.storage.sql].map((value) => value.constructor.name));
+      }
+    }
+    export default { async fetch(request, env) {
+      const classes = { Request, Response, Headers, WebSocket, WebSocketPair, FormData, URL, DurableObject, RpcTarget };
+      const wrong = Object.entries(classes).filter(([name, value]) => value.name !== name);
+      const { 0: end } = new WebSocketPair();
+      const named = [request.constructor.name, request.headers.constructor.name, end.constructor.name, env.Box.constructor.name];
+      return Response.json([wrong.length, named, await (await env.Box.getByName("a").fetch(request)).json()]);
+    } };`, { classes: ['Box'] });
+  t.after(() => host.stop());
+  assert.deepEqual(JSON.parse(await host.text('/')), [0, ['Request', 'Headers', 'WebSocket', 'DurableObjectNamespace'],
+    ['DurableObjectState', 'DurableObjectId', 'DurableObjectStorage', 'SqlStorage']]);
+});
