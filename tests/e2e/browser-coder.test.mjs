@@ -73,6 +73,7 @@ test("it mends the failing test: two commands approved, one diff shown", { timeo
   await page.getByRole("button", { name: "Approve" }).click();
   await page.getByText("All tests pass now").waitFor();
   await page.getByText(/^exit code 0/).waitFor();
+  await page.getByRole("button", { name: "Send" }).waitFor();
   assert.match(readFileSync(join(folder, "workspace/src/slug.js"), "utf8"), /\[\^a-z0-9\]\+/);
   assert.deepEqual(faults, []);
   await page.screenshot({ path: join(kArtifacts, "coder-mended.png"), fullPage: true });
@@ -110,7 +111,8 @@ test("a reminder is kept by a schedule and comes by itself", { timeout: 60_000 }
 test("after kill -9 of everything and a restart the page reconnects and the history is there", { timeout: 90_000 }, async () => {
   const { page, close } = await open("kept");
   await ask(page, "List the files");
-  await page.getByText("The workspace holds").waitFor();
+  await page.getByText("test/slug.test.js", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Send" }).waitFor();
   await target.kill();
   await page.getByRole("status").filter({ hasText: "reconnecting" }).waitFor();
   await target.restart();

@@ -56,8 +56,8 @@ function nextStep(messages: ChatMessage[]): Step {
       ? { text: `The workspace holds:\n\n${asList(last.result)}` }
       : { text: "Let me look.", tool: { name: "list_files", input: { folder: "." } } };
   }
-  const run = /^run:?\s+(.+)/s.exec(wish === "" ? "" : textOf(messages[lastUser]).trim());
-  if (run && !/^run:?\s+the tests/i.test(textOf(messages[lastUser]).trim())) {
+  const run = /^run:?\s+(?!the tests)(.+)/is.exec(textOf(messages[lastUser]).trim());
+  if (run) {
     return last
       ? { text: denied(last) ? "All right, I did not run it." : "That is what it printed." }
       : { tool: { name: "run_command", input: { command: run[1]!.trim() } } };

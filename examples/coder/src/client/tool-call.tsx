@@ -78,9 +78,10 @@ function Output({ output }: { output: unknown }): ReactNode {
   return <pre className="terminal">{typeof output === "string" ? output : JSON.stringify(output, null, 2)}</pre>;
 }
 
-/** A unified diff with its lines coloured; the two header lines say nothing that the title does not. */
+/** A unified diff with its lines coloured, from the first hunk on: the title has said which file. */
 function Diff({ text }: { text: string }) {
-  const lines = text.split("\n").filter((line) => !/^(===|---|\+\+\+|\\)/.test(line));
+  const hunks = text.slice(Math.max(0, text.indexOf("@@"))).trimEnd();
+  const lines = hunks.split("\n").filter((line) => !line.startsWith("\\"));
   return (
     <pre className="diff">
       {lines.map((line, index) => (
