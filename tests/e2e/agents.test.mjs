@@ -12,12 +12,12 @@ let target;
 before(async () => { target = await start("agents", { expectErrors: [/on purpose/, /may not be negative/] }); });
 after(() => target?.stop());
 
-const connect = (t, name, options) => connectAgent(t, target, { agent: "TestAgent", name, ...options });
+const connect = (name, options) => connectAgent(target, { agent: "TestAgent", name, ...options });
 
 describe("state", () => {
-  test("is synchronized between two clients, and with the server", async (t) => {
-    const one = await connect(t, "sync");
-    const two = await connect(t, "sync");
+  test("is synchronized between two clients, and with the server", async () => {
+    const one = await connect("sync");
+    const two = await connect("sync");
     await until(() => one.state && two.state, "the first state");
     assert.deepEqual(one.state, { count: 0, notes: [] });
     one.setState({ count: 5, notes: ["by one"] });
@@ -28,30 +28,30 @@ describe("state", () => {
     assert.deepEqual(await one.stub.whole(), { count: 7, notes: ["by one"] });
   });
 
-  test("that the agent refuses is refused to its sender alone", async (t) => {
+  test("that the agent refuses is refused to its sender alone", async () => {
     const errors = [];
-    const one = await connect(t, "refusing", { onStateUpdateError: (error) => errors.push(error) });
-    const two = await connect(t, "refusing");
+    const one = await connect("refusing", { onStateUpdateError: (error) => errors.push(error) });
+    const two = await connect("refusing");
     one.setState({ count: -1, notes: [] });
     await until(() => errors.length > 0, "the refusal");
     assert.deepEqual(await two.call("whole"), { count: 0, notes: [] });
   });
 
-  test("is not changed by a readonly connection", async (t) => {
+  test("is not changed by a readonly connection", async () => {
     const errors = [];
-    const reader = await connect(t, "readonly", { query: { readonly: "1" }, onStateUpdateError: (error) => errors.push(error) });
+    const reader = await connect("readonly", { query: { readonly: "1" }, onStateUpdateError: (error) => errors.push(error) });
     reader.setState({ count: 9, notes: [] });
     await until(() => errors.length > 0, "the refusal");
     await assert.rejects(reader.call("add", [1]), /readonly/i);
-    const writer = await connect(t, "readonly");
+    const writer = await connect("readonly");
     assert.equal(await writer.call("add", [1]), 1);
     await until(() => reader.state.count === 1, "the change of another at the reader");
   });
 });
 
 describe("callables", () => {
-  test("return values, undefined included, and several run at once", async (t) => {
-    const client = await connect(t, "calls");
+  test("return values, undefined included, and several run at once", async () => {
+    const client = await connect("calls");
     assert.deepEqual(await client.call("values", [{ a: [1, "ä", null, true] }]), { a: [1, "ä", null, true] });
     assert.equal(await client.call("keep", ["x"]), undefined);
     const order = [];
@@ -59,16 +59,16 @@ describe("callables", () => {
     assert.deepEqual(order, ["fast", "slow"]);
   });
 
-  test("reject with the reason when they throw, are missing, or not callable", async (t) => {
-    const client = await connect(t, "rejects");
+  test("reject with the reason when they throw, are missing, or not callable", async () => {
+    const client = await connect("rejects");
     await assert.rejects(client.call("fails"), /callable failed on purpose/);
     await assert.rejects(client.call("nowhere"), /nowhere/);
     await assert.rejects(client.call("notCallable"), /not callable/i);
     assert.equal(await client.call("values", [1]), 1);
   });
 
-  test("stream chunks in order, and tell their end or their failure", async (t) => {
-    const client = await connect(t, "streams");
+  test("stream chunks in order, and tell their end or their failure", async () => {
+    const client = await connect("streams");
     const chunks = [];
     const done = await new Promise((resolve, reject) => {
       client.call("counts", [50], { stream: { onChunk: (chunk) => chunks.push(chunk.i), onDone: resolve, onError: reject } }).catch(reject);
@@ -81,8 +81,8 @@ describe("callables", () => {
     assert.match(String(error), /stream failed on purpose/);
   });
 
-  test("know the current agent and its name", async (t) => {
-    const client = await connect(t, "who-am-i");
+  test("know the current agent and its name", async () => {
+    const client = await connect("who-am-i");
     const { name, current } = await client.call("whoami");
     assert.equal(name, "who-am-i");
     assert.equal(current, true);
@@ -90,17 +90,17 @@ describe("callables", () => {
 });
 
 describe("sql, schedule, queue", () => {
-  test("sql keeps rows over reconnections", async (t) => {
-    const client = await connect(t, "sql");
+  test("sql keeps rows over reconnections", async () => {
+    const client = await connect("sql");
     await client.call("keep", ["one"]);
     await client.call("keep", ["it's \"two\""]);
     client.close();
-    const again = await connect(t, "sql");
+    const again = await connect("sql");
     assert.deepEqual((await again.call("log", ["kept"])).map((row) => row.note), ["one", "it's \"two\""]);
   });
 
-  test("a delay and a date run at their time, and leave the list", async (t) => {
-    const client = await connect(t, "schedule");
+  test("a delay and a date run at their time, and leave the list", async () => {
+    const client = await connect("schedule");
     const started = Date.now();
     const delayed = await client.call("inSeconds", [1, "delayed"]);
     assert.equal(delayed.type, "delayed");
@@ -114,8 +114,8 @@ describe("sql, schedule, queue", () => {
     assert.deepEqual(await client.call("schedules"), []);
   });
 
-  test("cron and interval are listed with their next time, and can be cancelled", async (t) => {
-    const client = await connect(t, "cron");
+  test("cron and interval are listed with their next time, and can be cancelled", async () => {
+    const client = await connect("cron");
     const cron = await client.call("byCron", ["0 0 1 1 *", "new year"]);
     assert.equal(cron.type, "cron");
     assert.equal(cron.cron, "0 0 1 1 *");
@@ -127,8 +127,8 @@ describe("sql, schedule, queue", () => {
     assert.deepEqual(await client.call("schedules"), []);
   });
 
-  test("the queue runs in order", async (t) => {
-    const client = await connect(t, "queue");
+  test("the queue runs in order", async () => {
+    const client = await connect("queue");
     for (const note of ["a", "b", "c"]) await client.call("enqueue", [note]);
     const rows = await until(async () => { const seen = await client.call("log", ["queued"]); return seen.length === 3 && seen; }, "the queue");
     assert.deepEqual(rows.map((row) => row.note), ["a", "b", "c"]);
@@ -183,9 +183,9 @@ describe("connections", () => {
     assert.deepEqual(await socket.closed, { code: 4403, reason: "refused on purpose" });
   });
 
-  test("tell onError when onMessage throws, and onClose when they end", async (t) => {
+  test("tell onError when onMessage throws, and onClose when they end", async () => {
     const socket = await Socket.connect(url("errors", "user=e"));
-    const client = await connect(t, "errors", { query: { user: "watch" } });
+    const client = await connect("errors", { query: { user: "watch" } });
     socket.send("throw");
     await until(async () => (await client.call("log", ["error"])).some((row) => row.note.includes("onMessage failed")), "onError");
     await socket.close(4010, "leaving");
@@ -228,18 +228,18 @@ describe("HTTP and RPC", () => {
     assert.ok([400, 404].includes(unknown.status), `status ${unknown.status}`);
   });
 
-  test("getAgentByName calls methods from the worker and from another agent", async (t) => {
+  test("getAgentByName calls methods from the worker and from another agent", async () => {
     const { greeting, state } = (await http(`${target.url}/rpc?name=by-rpc`)).json();
     assert.equal(greeting, "by-rpc greets the worker");
     assert.deepEqual(state, { count: 0, notes: [] });
-    const client = await connect(t, "asks");
+    const client = await connect("asks");
     assert.equal(await client.call("askOther", ["loud"]), "loud: HELLO");
   });
 });
 
 describe("sub-agents", () => {
-  test("have a state of their own under their parent, and can be deleted", async (t) => {
-    const client = await connect(t, "parent");
+  test("have a state of their own under their parent, and can be deleted", async () => {
+    const client = await connect("parent");
     assert.deepEqual(await client.call("child", ["first", 2]), { name: "first", count: 2, parent: "parent" });
     assert.deepEqual(await client.call("child", ["first", 3]), { name: "first", count: 5, parent: "parent" });
     assert.equal((await client.call("child", ["second", 1])).count, 1);
@@ -250,8 +250,8 @@ describe("sub-agents", () => {
 });
 
 describe("partysocket", () => {
-  test("reconnects after its connection is cut, and calls sent meanwhile are answered", async (t) => {
-    const client = await connect(t, "reconnect");
+  test("reconnects after its connection is cut, and calls sent meanwhile are answered", async () => {
+    const client = await connect("reconnect");
     await client.call("add", [1]);
     const reopened = new Promise((resolve) => client.addEventListener("open", resolve, { once: true }));
     client.reconnect();

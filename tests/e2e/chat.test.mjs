@@ -14,7 +14,7 @@ after(() => target?.stop());
 
 /** A client with the transport, wired as the SDK's React hook wires them. */
 async function chat(t, name) {
-  const client = await connectAgent(t, target, { agent: "Chat", name });
+  const client = await connectAgent(target, { agent: "Chat", name });
   const transport = new WebSocketChatTransport({ agent: client, activeRequestIds: new Set() });
   client.addEventListener("message", ({ data }) => {
     if (typeof data !== "string" || !data.startsWith("{")) return;

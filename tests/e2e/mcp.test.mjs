@@ -50,7 +50,7 @@ test("calls in parallel are each answered", async (t) => {
 });
 
 test("an agent is a client of an MCP server", async (t) => {
-  const caller = await connectAgent(t, target, { agent: "Caller", name: "c" });
+  const caller = await connectAgent(target, { agent: "Caller", name: "c" });
   assert.equal(await caller.call("connectTo", [`${target.url}/mcp`]), "ready");
   await until(async () => (await caller.call("tools")).length === 2, "the tools");
   assert.equal((await caller.call("call", [7])).content[0].text, "7");

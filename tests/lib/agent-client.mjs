@@ -13,10 +13,10 @@ export const importFromProjects = (name) => import(pathToFileURL(fromProjects.re
 // partysocket warns of a missing DOM event; Node.js has had these for long.
 const { AgentClient } = await importFromProjects("agents/client");
 
-/** Connected and identified; closed when the test ends. */
-export async function connectAgent(t, target, options) {
+/** Connected and identified; closed before the target is stopped. */
+export async function connectAgent(target, options) {
   const client = new AgentClient({ host: target.host, protocol: "ws", WebSocket, ...options });
-  t.after(() => client.close());
+  target.clients.push(client);
   await Promise.race([client.ready, new Promise((_, reject) => {
     setTimeout(() => reject(new Error(`${options.agent}/${options.name}: not ready within 10 s`)), 10_000).unref();
   })]);

@@ -73,7 +73,7 @@ export class Room extends DurableObject<Env> {
     const closes = ((await this.ctx.storage.get("closes")) ?? []) as unknown[];
     const { user } = ws.deserializeAttachment();
     await this.ctx.storage.put("closes", [...closes, { user, code, reason, wasClean }]);
-    if (wasClean) ws.close(code, reason); // the hibernation API leaves the reply to the code
+    if (wasClean) ws.close(code === 1005 ? 1000 : code, reason); // the hibernation API leaves the reply to the code
   }
 }
 
@@ -94,6 +94,7 @@ export class Store extends DurableObject<Env> {
 
   async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
+    if (url.pathname.endsWith("/hang")) await new Promise(() => setTimeout(() => {}, 60_000));
     if (url.pathname.endsWith("/throw")) throw new Error("store failed on purpose");
     return storage(this.ctx, url, request);
   }
