@@ -13,9 +13,9 @@
 namespace hearth::net {
 
 namespace {
-constexpr std::size_t kPendingBytesMax = 64 * 1024;  // beyond: reading stops until they are taken
+constexpr std::size_t kPendingBytesMax = 64UL * 1024;  // beyond: reading stops until they are taken
 constexpr TimeMs kLingerMs = 2'000;
-constexpr std::uint32_t kLingerBytesMax = 4 * 1024 * 1024;
+constexpr std::uint32_t kLingerBytesMax = 4UL * 1024 * 1024;
 constexpr TimeMs kFinishFlushMs = 5'000;
 constexpr std::size_t kVectorsMax = 16;
 }  // namespace

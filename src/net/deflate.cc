@@ -12,7 +12,7 @@ namespace hearth::net {
 
 namespace {
 
-constexpr std::size_t kKeptBytesMax = 256 * 1024;
+constexpr std::size_t kKeptBytesMax = 256UL * 1024;
 constexpr std::string_view kTail("\x00\x00\xff\xff", 4);
 
 std::string_view trim_space(std::string_view text) {
@@ -170,7 +170,7 @@ Result<std::string_view> Inflater::inflate(std::string_view message, std::size_t
     bool filled = false;
     while (stream.avail_in > 0 || filled) {
       if (out_.size() - size < 1024) {
-        out_.resize(std::min(bytes_max + 1, std::max<std::size_t>(out_.size() * 2, 16 * 1024)));
+        out_.resize(std::min(bytes_max + 1, std::max<std::size_t>(out_.size() * 2, 16UL * 1024)));
       }
       const std::size_t room = out_.size() - size;
       if (room == 0) return Error{ErrorCode::kLimit, "the message inflates past the limit"};

@@ -12,7 +12,7 @@ namespace hearth::net {
 
 namespace {
 // The unread rest of an answered request's body is read and dropped up to this; else it closes.
-constexpr std::uint64_t kDiscardedBodyBytesMax = 256 * 1024;
+constexpr std::uint64_t kDiscardedBodyBytesMax = 256UL * 1024;
 }  // namespace
 
 void HttpSession::put(Exchange& exchange, std::string_view head, std::string_view body) {

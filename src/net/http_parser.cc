@@ -7,7 +7,7 @@ namespace hearth::net {
 
 namespace {
 constexpr std::size_t kEmptyLinesBytesMax = 8;  // before a request line; RFC 9112 section 2.2
-constexpr std::size_t kOverheadBytesMax = 16 * 1024;
+constexpr std::size_t kOverheadBytesMax = 16UL * 1024;
 constexpr unsigned kChunkDigitsMax = 16;
 
 int hex_digit(char c) {

@@ -10,7 +10,7 @@ namespace hearth::net {
 
 namespace {
 // A sized body up to this is raised whole with its head, if it comes soon.
-constexpr std::uint64_t kGatheredBodyBytesMax = 16 * 1024;
+constexpr std::uint64_t kGatheredBodyBytesMax = 16UL * 1024;
 constexpr TimeMs kGatherMs = 250;
 constexpr TimeMs kContinueMs = 250;  // 100 (Continue) is sent unasked after this
 constexpr TimeMs kHalfClosedMs = 2'000;
@@ -238,8 +238,8 @@ void HttpSession::refuse(const HttpFault& fault) {
 void HttpSession::answer_options() {
   Exchange& exchange = push_exchange({});
   exchange.traits = {false, parser_.head().minor_version, parser_.head().keep_alive};
-  static constexpr std::string_view kAllow("Allow\0GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\0",
-                                           52);
+  using namespace std::string_view_literals;
+  static constexpr auto kAllow = "Allow\0GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\0"sv;
   start_response(exchange, 204, {}, kAllow, 0);
   exchange.stage = Stage::kDone;
   advance();

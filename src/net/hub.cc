@@ -12,7 +12,7 @@
 namespace hearth::net {
 
 namespace {
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = 256UL * 1024;
 constexpr int kReadyMax = 512;
 constexpr int kRoundsMax = 8;
 }  // namespace

@@ -12,7 +12,7 @@ std::string ChunkPool::take() {
 }
 
 void ChunkPool::give(std::string&& chunk) {
-  constexpr std::size_t kKeptBytesMax = 80 * 1024;
+  constexpr std::size_t kKeptBytesMax = 80UL * 1024;
   if (chunks_.size() >= kKept || chunk.capacity() > kKeptBytesMax) {
     std::string().swap(chunk);
     return;

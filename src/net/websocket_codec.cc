@@ -179,7 +179,7 @@ WebSocketDecoder::Event WebSocketDecoder::next(char* data, std::size_t size, std
         final_ && remaining_ == 0 && opcode_ != Opcode::kContinuation && message_.empty();
     if (!whole) {
       // A known and moderate size is reserved at once; a large claim has to be backed by bytes.
-      if (message_.empty() && remaining_ < 64 * 1024) message_.reserve(take + remaining_);
+      if (message_.empty() && remaining_ < 64UL * 1024) message_.reserve(take + remaining_);
       message_.append(piece);
     }
     if (remaining_ > 0) return Event::kNeedMore;

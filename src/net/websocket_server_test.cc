@@ -1,75 +1,16 @@
 // WebSockets against a listening server, by raw bytes.
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "net/deflate.h"
-#include "net/http_response.h"
-#include "net/testing/fixture.h"
+#include "net/testing/websocket_fixture.h"
 
 namespace hearth::net {
 namespace {
 
 using namespace std::string_literals;
-
-class WebSocketServer : public testing::ServerTest {
- protected:
-  static std::string handshake(const std::string& headers = "") {
-    return "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-           headers + "\r\n";
-  }
-  static std::string frame(int opcode, const std::string& payload, bool final = true,
-                           int reserved = 0) {
-    std::string out;
-    out += static_cast<char>((final ? 0x80 : 0) | reserved << 4 | opcode);
-    const std::size_t size = payload.size();
-    const int width = size < 126 ? 0 : size < 65536 ? 2 : 8;
-    out += static_cast<char>(0x80U | (width == 0 ? size : width == 2 ? 126U : 127U));
-    for (int i = width - 1; i >= 0; --i) out += static_cast<char>(size >> (8 * i));
-    const char key[4] = {'\x01', '\xfe', '\x55', '\x00'};
-    out.append(key, 4);
-    for (std::size_t i = 0; i < size; ++i) out += static_cast<char>(payload[i] ^ key[i & 3]);
-    return out;
-  }
-  static std::string close_frame(int code, const std::string& reason = "") {
-    return frame(8, std::string{static_cast<char>(code >> 8), static_cast<char>(code)} + reason);
-  }
-  struct Received {
-    int opcode;
-    bool compressed;
-    std::string payload;
-  };
-  Received receive(Client& client) {
-    const std::string head = client.read(2);
-    if (head.size() < 2) return {-1, false, "the server closed"};
-    EXPECT_EQ(head[1] & 0x80, 0) << "a server's frame is not masked";
-    std::uint64_t size = static_cast<unsigned char>(head[1]);
-    if (size >= 126) {
-      const std::string extended = client.read(size == 126 ? 2 : 8);
-      size = 0;
-      for (const char c : extended) size = size << 8 | static_cast<unsigned char>(c);
-    }
-    return {head[0] & 0x0f, (head[0] & 0x40) != 0, client.read(size)};
-  }
-  static std::string close_text(const Received& frame) {
-    if (frame.opcode != 8) return "opcode " + std::to_string(frame.opcode);
-    if (frame.payload.empty()) return "no code";
-    const int code = static_cast<unsigned char>(frame.payload[0]) << 8 |
-                     static_cast<unsigned char>(frame.payload[1]);
-    return std::to_string(code) + " " + frame.payload.substr(2);
-  }
-  // Accepts every upgrade, echoes every message.
-  void echo(const std::string& headers = "") {
-    seen_.request_hook = [this, headers](const Request& request) {
-      if (request.upgrade) socket_ = server_->upgrade(request.id, headers);
-    };
-    seen_.message_hook = [this](const testing::Recorder::Message& message) {
-      server_->send(message.socket, message.kind, message.data);
-    };
-  }
-  std::string open(Client& client, const std::string& headers = "") {
-    client.send(handshake(headers));
-    return client.read_until("\r\n\r\n");
-  }
-  SocketId socket_;
-};
+using testing::WebSocketServer;
 
 TEST_F(WebSocketServer, AnswersTheHandshakeWithTheHostsHeaders) {
   start();
@@ -176,160 +117,6 @@ TEST_F(WebSocketServer, SendsOfOneTurnLeaveInOneWrite) {
   EXPECT_EQ(server_->counters().messages_out, 10U);
 }
 
-TEST_F(WebSocketServer, AProtocolFaultGetsItsCodeAndAReason) {
-  const std::vector<std::tuple<std::string, std::string, int>> cases = {
-      {"\x81\x01"
-       "a",
-       "1002 a client's frame is not masked", 1002},
-      {frame(3, "a"), "1002 a frame has a reserved opcode", 1002},
-      {frame(1, "\xff"), "1007 a text message is not UTF-8", 1007},
-      {frame(2, std::string(101, 'a')),
-       "1009 the message is larger than this server takes: 100 bytes", 1009},
-      {close_frame(1005), "1002 a close frame has a reserved code", 1002}};
-  ServerOptions options;
-  options.websocket_message_bytes_max = 100;
-  start(options);
-  echo();
-  for (const auto& [bytes, text, code] : cases) {
-    seen_.closed.clear();
-    Client client(*this);
-    open(client);
-    client.send(bytes + frame(1, "never read"));
-    EXPECT_EQ(close_text(receive(client)), text);
-    EXPECT_EQ(client.read_to_end(), "");
-    EXPECT_FALSE(client.was_reset());
-    ASSERT_EQ(seen_.closed.size(), 1U) << text;
-    EXPECT_EQ(seen_.closed[0].code, code);
-    EXPECT_FALSE(seen_.closed[0].clean);
-  }
-  EXPECT_TRUE(seen_.messages.empty());
-}
-
-TEST_F(WebSocketServer, AClientsCloseIsAnsweredAndReported) {
-  start();
-  echo();
-  Client coded(*this), plain(*this);
-  open(coded);
-  coded.send(frame(1, "last") + close_frame(4001, "done") + frame(1, "after"));
-  EXPECT_EQ(receive(coded).payload, "last");
-  EXPECT_EQ(close_text(receive(coded)), "4001 ");
-  EXPECT_EQ(coded.read_to_end(), "");
-  open(plain);
-  plain.send(frame(8, ""));
-  EXPECT_EQ(close_text(receive(plain)), "no code");
-  EXPECT_EQ(plain.read_to_end(), "");
-  ASSERT_EQ(seen_.closed.size(), 2U);
-  EXPECT_EQ(seen_.closed[0].code, 4001);
-  EXPECT_EQ(seen_.closed[0].reason, "done");
-  EXPECT_TRUE(seen_.closed[0].clean);
-  EXPECT_EQ(seen_.closed[1].code, 1005);
-  EXPECT_EQ(seen_.messages.size(), 1U);
-}
-
-TEST_F(WebSocketServer, OurCloseWaitsForTheClientsAndDeliversWhatCameBefore) {
-  start();
-  echo();
-  Client client(*this);
-  open(client);
-  server_->send(socket_, MessageKind::kText, "first");
-  server_->close(socket_, 1012, "restart");
-  EXPECT_EQ(server_->send(socket_, MessageKind::kText, "late"), SendResult::kUnknown);
-  EXPECT_EQ(receive(client).payload, "first");
-  EXPECT_EQ(close_text(receive(client)), "1012 restart");
-  EXPECT_TRUE(seen_.closed.empty());
-  client.send(frame(1, "crossed") + close_frame(1012));
-  EXPECT_EQ(client.read_to_end(), "");
-  ASSERT_EQ(seen_.closed.size(), 1U);
-  EXPECT_EQ(seen_.closed[0].code, 1012);
-  EXPECT_TRUE(seen_.closed[0].clean);
-  ASSERT_EQ(seen_.messages.size(), 1U);
-  EXPECT_EQ(seen_.messages[0].data, "crossed");
-  EXPECT_EQ(server_->send(socket_, MessageKind::kText, "gone"), SendResult::kUnknown);
-}
-
-TEST_F(WebSocketServer, AClientThatDoesNotAnswerOurCloseIsCutInTime) {
-  ServerOptions options;
-  options.close_timeout_ms = 300;
-  start(options);
-  echo();
-  Client client(*this);
-  open(client);
-  server_->close(socket_, 1000, "");
-  EXPECT_EQ(close_text(receive(client)), "1000 ");
-  client.read_to_end();
-  ASSERT_EQ(seen_.closed.size(), 1U);
-  EXPECT_EQ(seen_.closed[0].code, 1006);
-  EXPECT_FALSE(seen_.closed[0].clean);
-}
-
-TEST_F(WebSocketServer, AnswersToWhatCameBeforeMayLeaveBeforeTheClose) {
-  start();
-  echo();
-  seen_.message_hook = nullptr;
-  seen_.hold_closing = true;
-  Client closes(*this), breaks(*this);
-  open(closes);
-  const SocketId first = socket_;
-  closes.send(frame(1, "question") + close_frame(4001, "mine") + frame(1, "after"));
-  ASSERT_TRUE(turn_until([&] { return seen_.closing.size() == 1; }));
-  turn_some();
-  EXPECT_TRUE(seen_.closed.empty());
-  EXPECT_EQ(server_->send(first, MessageKind::kText, "answer"), SendResult::kSent);
-  server_->close(first, 4002, "ours");
-  EXPECT_EQ(receive(closes).payload, "answer");
-  EXPECT_EQ(close_text(receive(closes)), "4002 ours");
-  EXPECT_EQ(closes.read_to_end(), "");
-  ASSERT_EQ(seen_.closed.size(), 1U);
-  EXPECT_EQ(seen_.closed[0].code, 4001);
-  EXPECT_EQ(seen_.closed[0].reason, "mine");
-  EXPECT_TRUE(seen_.closed[0].clean);
-
-  open(breaks);
-  breaks.send(frame(1, "question") + frame(3, "x"));
-  ASSERT_TRUE(turn_until([&] { return seen_.closing.size() == 2; }));
-  server_->send(socket_, MessageKind::kText, "answer");
-  server_->close(socket_, 1000, "");
-  EXPECT_EQ(receive(breaks).payload, "answer");
-  EXPECT_EQ(close_text(receive(breaks)), "1002 a frame has a reserved opcode");
-  ASSERT_EQ(seen_.closed.size(), 2U);
-  EXPECT_EQ(seen_.messages.size(), 2U);
-}
-
-TEST_F(WebSocketServer, ACloseThatNobodyAnswersIsAnsweredInTime) {
-  ServerOptions options;
-  options.close_timeout_ms = 300;
-  start(options);
-  echo();
-  seen_.hold_closing = true;
-  Client waits(*this), leaves(*this);
-  open(waits);
-  waits.send(close_frame(4001, "mine"));
-  EXPECT_EQ(close_text(receive(waits)), "4001 ");
-  EXPECT_EQ(waits.read_to_end(), "");
-  open(leaves);
-  leaves.send(close_frame(4003));
-  leaves.half_close();
-  EXPECT_EQ(close_text(receive(leaves)), "4003 ");
-  EXPECT_EQ(leaves.read_to_end(), "");
-  ASSERT_EQ(seen_.closed.size(), 2U);
-  EXPECT_EQ(seen_.closed[1].code, 4003);
-}
-
-TEST_F(WebSocketServer, AVanishedClientIs1006) {
-  start();
-  echo();
-  Client left(*this), reset(*this);
-  open(left);
-  open(reset);
-  left.leave();
-  reset.reset();
-  ASSERT_TRUE(turn_until([&] { return seen_.closed.size() == 2; }));
-  EXPECT_EQ(seen_.closed[0].code, 1006);
-  EXPECT_EQ(seen_.closed[1].code, 1006);
-  EXPECT_EQ(server_->counters().websockets_open, 0U);
-  EXPECT_EQ(server_->counters().connections_open, 0U);
-}
-
 TEST_F(WebSocketServer, APausedSocketIsNotReadUntilItIsResumed) {
   start();
   echo();
@@ -347,49 +134,6 @@ TEST_F(WebSocketServer, APausedSocketIsNotReadUntilItIsResumed) {
   EXPECT_EQ(seen_.messages.size(), 2U);  // not within the command
   ASSERT_TRUE(turn_until([&] { return seen_.messages.size() == 4; }));
   EXPECT_EQ(seen_.messages[3].data, "four");
-}
-
-TEST_F(WebSocketServer, ClosingAPausedSocketStillSeesTheClientsAnswer) {
-  start();
-  echo();
-  Client client(*this);
-  open(client);
-  server_->pause(socket_);
-  client.send(frame(1, "unread"));
-  turn_some();
-  server_->close(socket_, 1013, "later");
-  EXPECT_EQ(close_text(receive(client)), "1013 later");
-  client.send(close_frame(1013));
-  EXPECT_EQ(client.read_to_end(), "");
-  ASSERT_EQ(seen_.closed.size(), 1U);
-  EXPECT_TRUE(seen_.closed[0].clean);
-  EXPECT_TRUE(seen_.messages.empty());
-}
-
-TEST_F(WebSocketServer, AClientThatDoesNotReadCostsItsBudgetAndIsToldSo) {
-  start();
-  echo();
-  Client client(*this);
-  open(client);
-  const std::string large(8 * 1024 * 1024, 'x');
-  SendResult result = SendResult::kSent;
-  int sent = 0;
-  while (result == SendResult::kSent || result == SendResult::kBuffered) {
-    result = server_->send(socket_, MessageKind::kBinary, large);
-    ASSERT_LT(++sent, 40);
-    turn_some(1);
-    EXPECT_LE(server_->counters().bytes_buffered, kSocketSendBufferBytesMax);
-  }
-  EXPECT_EQ(result, SendResult::kOverflow);
-  ASSERT_TRUE(turn_until([&] { return seen_.closed.size() == 1; }));
-  EXPECT_EQ(seen_.closed[0].code, 1013);
-  // The frame in progress comes whole, and the reason behind it.
-  Received got = receive(client);
-  while (got.opcode == 2) {
-    EXPECT_EQ(got.payload.size(), large.size());
-    got = receive(client);
-  }
-  EXPECT_TRUE(close_text(got).starts_with("1013 ")) << close_text(got);
 }
 
 TEST_F(WebSocketServer, APingFloodFromAClientThatDoesNotReadIsBounded) {
@@ -463,61 +207,6 @@ TEST_F(WebSocketServer, CompressionCanBeSwitchedOff) {
             std::string::npos);
   client.send(frame(1, "a", true, 4));
   EXPECT_TRUE(close_text(receive(client)).starts_with("1002 "));
-}
-
-TEST_F(WebSocketServer, TheDeadlinesOfHttpDoNotCloseASocket) {
-  ServerOptions options;
-  options.keep_alive_timeout_ms = 250;
-  options.request_head_timeout_ms = 250;
-  start(options);
-  echo();
-  Client socket(*this), http(*this);
-  open(socket);
-  EXPECT_EQ(http.read_to_end(), "");  // the other's deadline has passed by now
-  socket.send(frame(1, "still here"));
-  EXPECT_EQ(receive(socket).payload, "still here");
-}
-
-TEST_F(WebSocketServer, StoppingClosesSocketsWithTheGivenReason) {
-  start();
-  echo();
-  Client client(*this);
-  open(client);
-  bool done = false;
-  server_->stop(1001, "the server stops", 10'000, [&] { done = true; });
-  EXPECT_EQ(close_text(receive(client)), "1001 the server stops");
-  client.send(close_frame(1001));
-  EXPECT_EQ(client.read_to_end(), "");
-  client.leave();
-  EXPECT_TRUE(turn_until([&] { return done; }));
-  ASSERT_EQ(seen_.closed.size(), 1U);
-  EXPECT_EQ(seen_.closed[0].code, 1001);
-}
-
-TEST_F(WebSocketServer, StoppingReportsSocketsThatDoNotAnswerBeforeItIsDone) {
-  start();
-  echo();
-  Client client(*this);
-  open(client);
-  bool done = false;
-  server_->stop(1001, "the server stops", 300, [&] { done = true; });
-  EXPECT_TRUE(turn_until([&] { return done; }));
-  EXPECT_EQ(seen_.closed.size(), 1U);
-}
-
-TEST_F(WebSocketServer, AHandlerMayCloseTheSocketThatItHears) {
-  start();
-  echo();
-  seen_.message_hook = [this](const testing::Recorder::Message& message) {
-    server_->close(message.socket, 4000, "enough");
-  };
-  Client client(*this);
-  open(client);
-  client.send(frame(1, "a") + close_frame(1000));
-  EXPECT_EQ(close_text(receive(client)), "4000 enough");
-  EXPECT_EQ(client.read_to_end(), "");
-  ASSERT_EQ(seen_.closed.size(), 1U);
-  EXPECT_TRUE(seen_.closed[0].clean);
 }
 
 TEST_F(WebSocketServer, ManySocketsKeepApart) {

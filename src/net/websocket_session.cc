@@ -6,7 +6,7 @@
 namespace hearth::net {
 
 namespace {
-constexpr std::size_t kPongQueueBytesMax = 64 * 1024;
+constexpr std::size_t kPongQueueBytesMax = 64UL * 1024;
 constexpr TimeMs kCloseMsMax = 60'000;
 }  // namespace
 
