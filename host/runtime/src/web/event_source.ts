@@ -47,6 +47,9 @@ export class EventSource extends EventTarget {
   declare onopen: ((event: Event) => void) | null;
   declare onmessage: ((event: globalThis.MessageEvent) => void) | null;
   declare onerror: ((event: Event) => void) | null;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSED: 2;
   readonly url: string;
   readonly withCredentials = false;
   #state = 0;
@@ -122,5 +125,8 @@ export class EventSource extends EventTarget {
   #fail(error: unknown): void {
     this.dispatchEvent(new ErrorEvent("error", { error, message: error instanceof Error ? error.message : String(error) }));
   }
+}
+for (const name of ["CONNECTING", "OPEN", "CLOSED"] as const) {
+  Object.defineProperty(EventSource.prototype, name, { value: EventSource[name], enumerable: true });
 }
 defineHandlers(EventSource.prototype, ["open", "message", "error"]);

@@ -320,7 +320,7 @@ function sendFrame(target: Transport | Remote, frame: Frame): void {
 }
 
 function receive(socket: WebSocket, own: Internals, frame: Frame): void {
-  const size = "data" in frame ? (typeof frame.data === "string" ? frame.data.length : frame.data.byteLength) : 0;
+  const size = "data" in frame ? sizeOf(frame.data) : 0;
   if (own.inboxBytes + size > inboxMaxBytes) {
     throw new Error(`The other end of this WebSocket has not taken ${own.inboxBytes} bytes that were sent to it; no more than ${inboxMaxBytes} are kept. Was it accepted?`);
   }
@@ -329,33 +329,36 @@ function receive(socket: WebSocket, own: Internals, frame: Frame): void {
   pump(socket, own);
 }
 
-// Frames are dispatched one microtask each; two ends that answer each other without end get a turn of
-// the loop after so many, so that the rest of the host goes on.
-const burstMax = 256;
-let burst = 0;
-
-function inTurn(run: () => void): void {
-  if (burst === 0) setImmediate(() => { burst = 0; });
-  burst += 1;
-  if (burst > burstMax) setImmediate(run);
-  else queueMicrotask(run);
-}
-
-/** Dispatches what has come in, in turns of its own, in the context in which the end was accepted. */
+/**
+ * Dispatches what has come in, each frame in a turn of the loop of its own (so that two ends which
+ * answer each other without end leave others theirs), in the context in which the end was accepted.
+ */
 function pump(socket: WebSocket, own: Internals): void {
-  if (own.pumping || own.inbox.length === 0) return;
-  if (own.accepted === "no" || (own.accepted === "hibernatable" && own.local === null)) return;
+  if (own.pumping || own.inbox.length === 0 || !takesFrames(own)) return;
   own.pumping = true;
   const turn = () => {
     const frame = own.inbox.shift();
-    if (frame !== undefined) {
-      if ("data" in frame) own.inboxBytes -= typeof frame.data === "string" ? frame.data.length : frame.data.byteLength;
-      own.context!(() => own.local === null ? dispatch(socket, own, frame) : handLocally(own, own.local, frame));
-    }
-    if (own.inbox.length > 0) inTurn(turn);
-    else own.pumping = false;
+    own.pumping = own.inbox.length > 0;
+    if (own.pumping) setImmediate(turn);
+    if (frame === undefined) return;
+    if ("data" in frame) own.inboxBytes -= sizeOf(frame.data);
+    own.context!(() => own.local === null ? dispatch(socket, own, frame) : handLocally(own, own.local, frame));
   };
-  inTurn(turn);
+  setImmediate(turn);
+}
+
+function takesFrames(own: Internals): boolean {
+  return own.accepted === "events" || (own.accepted === "hibernatable" && own.local !== null);
+}
+
+function sizeOf(data: FrameData): number {
+  return typeof data === "string" ? data.length : data.byteLength;
+}
+
+/** What comes from outside comes in a turn of its own already, and is dispatched at once if it is next. */
+function arrive(socket: WebSocket, own: Internals, frame: Frame): void {
+  if (own.accepted === "events" && !own.pumping && own.inbox.length === 0) own.context!(() => dispatch(socket, own, frame));
+  else receive(socket, own, frame);
 }
 
 function handLocally(own: Internals, local: LocalHandler, frame: Frame): void {
@@ -549,7 +552,7 @@ export function deliverMessage(socket: WebSocket, data: FrameData): void {
   const own = internals(socket);
   if (own.closeReceived) return;
   try {
-    receive(socket, own, { data });
+    arrive(socket, own, { data });
   } catch (error) {
     own.transport?.close(1011, "The server does not take messages");
     breakSocket(socket);
@@ -564,7 +567,7 @@ export function deliverMessage(socket: WebSocket, data: FrameData): void {
 export function deliverClose(socket: WebSocket, code: number, reason: string, wasClean: boolean): void {
   const own = internals(socket);
   if (own.accepted === "hibernatable") own.closeReceived = true;
-  else receive(socket, own, { code, reason, wasClean });
+  else arrive(socket, own, { code, reason, wasClean });
 }
 
 /** The agent behind this socket was reset: no code runs for it, and what is sent on it goes nowhere. */

@@ -41,6 +41,11 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Lets a few turns of the loop go by: each frame between two ends takes one. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 12; i++) await turn();
+}
+
 /** Waits for a condition, turn by turn, for at most five seconds. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   const deadline = performance.now() + 5000;
