@@ -1,7 +1,9 @@
 // The module `cloudflare:sockets`: outgoing TCP and TLS as web streams, over node:net and node:tls.
-// Reading and writing are under backpressure; the socket closes when both directions have ended.
+// Reading and writing are under backpressure; the socket closes when both directions have ended. What an
+// agent writes waits at its output gate.
 import net from "node:net";
 import tls from "node:tls";
+import { currentOwner } from "../rpc/owner.ts";
 
 export interface SocketAddress { hostname: string; port: number }
 export interface SocketOptions {
@@ -125,14 +127,18 @@ export class Socket {
   }
 
   #makeWritable(socket: net.Socket): WritableStream<Uint8Array> {
+    const owner = currentOwner();
     return new WritableStream<Uint8Array>({
-      write: (chunk) => {
+      write: async (chunk) => {
         const bytes = ArrayBuffer.isView(chunk)
           ? new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.byteLength)
           : (chunk as unknown) instanceof ArrayBuffer ? new Uint8Array(chunk as unknown as ArrayBuffer) : null;
         if (bytes === null) throw new TypeError("A socket takes bytes: write a Uint8Array or an ArrayBuffer.");
+        const copy = new Uint8Array(bytes);
+        const gate = owner.gate();
+        if (gate) await gate;
         return new Promise<void>((resolve, reject) => {
-          socket.write(new Uint8Array(bytes), (error) => (error ? reject(error) : resolve()));
+          socket.write(copy, (error) => (error ? reject(error) : resolve()));
         });
       },
       close: () => new Promise<void>((resolve) => void socket.end(resolve)),

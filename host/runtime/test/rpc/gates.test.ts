@@ -1,12 +1,16 @@
 // Calls from and to agents: the caller's output gate, order, contexts, and what keeps an agent alive.
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
+import net from "node:net";
 import { describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { makeWorld, type FakeAgent } from "./harness.ts";
 
 const { DurableObject, RpcTarget } = await import("cloudflare:workers" as string) as {
   DurableObject: new (ctx: object, env: object) => object; RpcTarget: new () => object;
 };
+const { connect } = await import("cloudflare:sockets" as string);
 type Stub = Record<string, (...args: unknown[]) => any>;
 
 const userContext = new AsyncLocalStorage<string>();
@@ -59,6 +63,33 @@ function two(): { one: Stub; other: Stub; agents: Map<string, FakeAgent> } {
   const namespace = world.hosts[0]!.namespace("Agent") as { getByName(name: string): Stub };
   return { one: namespace.getByName("one"), other: namespace.getByName("other"), agents: world.hosts[0]!.agents };
 }
+
+describe("an agent's socket", () => {
+  it("sends nothing before what was written earlier is durable", async () => {
+    let received = "";
+    const listening = net.createServer((socket) => socket.on("data", (data) => (received += data.toString())));
+    await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+    const { one, agents } = two();
+    await one.note!("start");
+    const agent = [...agents.values()][0]!;
+    let durable!: () => void;
+    const sent = agent.enter(async () => {
+      const socket = connect({ hostname: "127.0.0.1", port: (listening.address() as net.AddressInfo).port });
+      await socket.opened;
+      durable = agent.write();
+      await socket.writable.getWriter().write(new TextEncoder().encode("late"));
+      return socket;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(received, "");
+    durable();
+    const socket = await sent;
+    for (let i = 0; i < 100 && received === ""; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(received, "late");
+    await socket.close();
+    await new Promise((resolve) => listening.close(resolve));
+  });
+});
 
 describe("an agent's calls", () => {
   it("wait until what it wrote before is durable, in order", async () => {
@@ -113,6 +144,20 @@ describe("an agent's calls", () => {
     [...agents.values()][0]!.abort("gone");
     await assert.rejects(async () => target.context(), { message: "gone", durableObjectReset: true });
     assert.equal((told as Error).message, "gone");
+  });
+
+  it("let go of an agent when a stub is forgotten without being disposed of", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const { one, agents } = two();
+    await (async () => assert.equal(await (await one.target!()).context(), null))();
+    const agent = [...agents.values()][0]!;
+    assert.equal(agent.holds, 1);
+    for (let i = 0; i < 100 && agent.holds > 0; i++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collect();
+    }
+    assert.equal(agent.holds, 0);
   });
 
   it("do not leave a rejection behind that nobody awaited", async () => {
