@@ -15,16 +15,16 @@ namespace hearth::addon {
 class Host;
 
 // The handlers by their JavaScript names, in one list.
-#define HEARTH_HANDLERS(X)                                                                \
-  X(configure)                                                                            \
-  X(promote)                                                                              \
-  X(fetch)                                                                                \
-  X(bodyData)                                                                             \
-  X(bodyEnd)                                                                              \
-  X(requestGone)                                                                          \
-  X(responseCredit) X(socketMessage) X(socketClosed) X(alarm) X(agentWake) X(agentSocket) \
-      X(sleepAccepted) X(probeAlarm) X(scheduled) X(peerData) X(peerGone) X(drain)        \
-          X(autoResponded) X(commitFailed)
+#define HEARTH_HANDLERS(X)                                                               \
+  X(configure)                                                                           \
+  X(promote)                                                                             \
+  X(fetch)                                                                               \
+  X(bodyData)                                                                            \
+  X(bodyEnd)                                                                             \
+  X(requestGone)                                                                         \
+  X(responseCredit)                                                                      \
+  X(socketMessage) X(socketClosed) X(alarm) X(agentWake) X(agentSocket) X(sleepAccepted) \
+      X(probeAlarm) X(scheduled) X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed)
 
 class Events {
  public:

@@ -190,11 +190,7 @@ void Host::say_last_words() {
   // What is committed is made durable, and what waited for that still leaves. The turn that called
   // process.exit() is not over: it is not committed.
   ending_ = true;
-  syncer_.wait_idle();
-  for (const storage::Syncer::Finished& each : syncer_.take_finished()) {
-    const auto found = databases_.find(each.key);
-    if (found != databases_.end()) found->second->on_synced(each.sequence, each.status);
-  }
+  settle_syncs();
   if (!core_gone_ && started()) (void)link_.flush_all(kFinishDeadlineMs).ok();
 }
 
@@ -243,14 +239,18 @@ void Host::forget(Database& database) {
 
 void Host::settle_syncs() {
   syncer_.wait_idle();
-  on_synced();
+  take_synced();
 }
 
-void Host::on_synced() {
+void Host::take_synced() {
   for (const storage::Syncer::Finished& each : syncer_.take_finished()) {
     const auto found = databases_.find(each.key);
     if (found != databases_.end()) found->second->on_synced(each.sequence, each.status);
   }
+}
+
+void Host::on_synced() {
+  take_synced();
   // What a waiter's callback wrote or said goes the way of every turn's.
   end_turn();
   flush();

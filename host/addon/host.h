@@ -97,6 +97,7 @@ class Host {
   void on_prepare();
   void on_core_gone();
   void on_synced();
+  void take_synced();
   void close_databases();
   void flush();
   void watch(int events);

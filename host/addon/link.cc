@@ -95,6 +95,12 @@ Status Link::flush_until(std::size_t rest_max, int deadline_ms) {
 void Link::wait_for_room() {
   Status status = flush_until(kOutBytesMax / 2, kRoomDeadlineMs);
   if (status) return;
+  if (status.error().code == ErrorCode::kIo) {
+    // The core is gone: nothing is heard any more, and the next read ends the host in order.
+    out_.clear();
+    sent_ = 0;
+    return;
+  }
   // Memory would grow without bound, and nothing that this host says is heard: its end is the only
   // thing that the core still notices.
   std::fprintf(stderr, "hearth host: %s; ending\n", status.error().message.c_str());

@@ -19,6 +19,8 @@ namespace {
 
 // How long another process may hold the file (a host that is just ending) before that is an error.
 constexpr int kBusyTimeoutMs = 1'000;
+// <state>/do/<unique key>: the folders above an agent's that its first file may have made.
+constexpr int kFolderLevels = 2;
 
 Error system_error(const std::string& what) {
   return {ErrorCode::kIo, what + ": " + std::strerror(errno)};
@@ -45,7 +47,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
   connection->created_ = !exists(path);
   if (connection->created_) {
     std::error_code error;
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+    connection->folder_created_ =
+        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
     if (error)
       return Error{ErrorCode::kIo, "creating the folder of " + path + ": " + error.message()};
   }
@@ -107,27 +110,30 @@ Status Connection::run(const char* sql) {
 }
 
 Status Connection::sync() {
-  if (created_) {
-    const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
-    for (const auto& [path, flags] : {std::pair<std::string, int>{path_, O_RDONLY},
-                                      {folder.string(), O_RDONLY | O_DIRECTORY},
-                                      {folder.parent_path().string(), O_RDONLY | O_DIRECTORY}}) {
-      if (path.empty()) continue;
-      if (Status status = sync_path(path, flags); !status) return status;
-    }
-  }
   if (log_descriptor_ < 0) {
     log_descriptor_ = ::open((path_ + "-wal").c_str(), O_RDWR | O_CLOEXEC);
     if (log_descriptor_ < 0) return system_error("opening " + path_ + "-wal to sync it");
-    if (created_) {
-      // The log's own entry in the folder is made at the first write, after or before the above.
-      const std::string folder = std::filesystem::path(path_).parent_path().string();
-      if (Status status = sync_path(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY); !status)
-        return status;
-    }
   }
-  created_ = false;
   if (::fdatasync(log_descriptor_) != 0) return system_error("syncing " + path_ + "-wal");
+  if (created_) {
+    if (Status status = sync_creation(); !status) return status;
+    created_ = false;
+  }
+  return {};
+}
+
+Status Connection::sync_creation() {
+  // Both files are there by now: the log was written to before anything is synced.
+  if (Status status = sync_path(path_, O_RDONLY); !status) return status;
+  std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+  if (folder.empty()) folder = ".";
+  if (Status status = sync_path(folder.string(), O_RDONLY | O_DIRECTORY); !status) return status;
+  // Up to a folder that was there before: the state's own, which the core made.
+  for (int level = 0; folder_created_ && level < kFolderLevels; ++level) {
+    folder = folder.parent_path();
+    if (folder.empty()) break;
+    if (Status status = sync_path(folder.string(), O_RDONLY | O_DIRECTORY); !status) return status;
+  }
   return {};
 }
 

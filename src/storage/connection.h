@@ -51,13 +51,15 @@ class Connection {
  private:
   explicit Connection(std::string path) : path_(std::move(path)) {}
   Status set_up();
+  Status sync_creation();
   Status run(const char* sql);
 
   std::string path_;
   Rules rules_;
   sqlite3* raw_ = nullptr;
   int log_descriptor_ = -1;
-  bool created_ = false;  // the file and its folder entry are still to be synced
+  bool created_ = false;         // the file and its folder entry are still to be synced
+  bool folder_created_ = false;  // the entry of the folder itself too
   std::atomic<int> log_pages_ = 0;
   bool wrote_ = false;
 };

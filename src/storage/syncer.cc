@@ -126,14 +126,15 @@ void Syncer::run() {
 
 void Syncer::pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connection>> checkpoints,
                   std::vector<std::shared_ptr<Connection>> closes) {
-  for (const Sync& each : syncs) {
+  fan_out_.run(syncs.size(), [&](std::size_t i) {
+    const Sync& each = syncs[i];
     Status status = each.connection->sync();
     {
       std::lock_guard lock(mutex_);
       finished_.push_back({each.key, each.sequence, std::move(status)});
     }
     wake_();
-  }
+  });
   // Connections end here and not when the vectors do: the last owner may be this pass.
   syncs.clear();
   for (const auto& connection : checkpoints) connection->checkpoint();

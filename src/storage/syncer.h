@@ -22,6 +22,7 @@
 
 #include "base/result.h"
 #include "storage/connection.h"
+#include "storage/fan_out.h"
 
 namespace hearth::storage {
 
@@ -70,6 +71,7 @@ class Syncer {
             std::vector<std::shared_ptr<Connection>> closes);
 
   std::function<void()> wake_;
+  FanOut fan_out_;              // the syncer's thread's
   std::vector<Sync> gathered_;  // the owner's thread's, until `kick`
 
   std::mutex mutex_;

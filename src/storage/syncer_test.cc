@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <charconv>
+#include <set>
 
 #include "storage/test_support.h"
 
@@ -46,8 +47,35 @@ TEST_F(Durability, SeveralCommitsOfOneDatabaseShareOneSync) {
   syncer_.wait_idle();
   const std::vector<Syncer::Finished> finished = syncer_.take_finished();
   ASSERT_EQ(finished.size(), 2u);
-  EXPECT_EQ(finished[0].sequence, 100u);
-  EXPECT_EQ(finished[1].sequence, 9u);
+  for (const Syncer::Finished& each : finished) EXPECT_EQ(each.sequence, each.key == 1 ? 100u : 9u);
+}
+
+TEST_F(Durability, ManyDatabasesAreSyncedSideBySide) {
+  std::vector<std::unique_ptr<AgentDatabase>> databases;
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    for (std::uint64_t key = 0; key < 40; ++key) {
+      if (round == 1) {
+        databases.push_back(std::make_unique<AgentDatabase>(
+            folder_.file("many/" + std::to_string(key) + ".sqlite")));
+      }
+      ASSERT_TRUE(databases[key]->put("round", std::to_string(round)));
+      ASSERT_TRUE(databases[key]->commit_turn());
+      syncer_.request(databases[key]->connection(), key, round);
+    }
+    syncer_.wait_idle();
+    std::set<std::uint64_t> keys;
+    for (const Syncer::Finished& each : syncer_.take_finished()) {
+      EXPECT_TRUE(each.status) << each.status.error().message;
+      EXPECT_EQ(each.sequence, round);
+      keys.insert(each.key);
+    }
+    EXPECT_EQ(keys.size(), databases.size());
+  }
+  for (auto& database : databases) syncer_.close(database->release());
+  syncer_.wait_idle();
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path() / "many")) {
+    EXPECT_EQ(entry.path().extension(), ".sqlite") << entry.path();
+  }
 }
 
 TEST_F(Durability, AFailedSyncIsReportedWithItsReason) {
