@@ -15,10 +15,10 @@ const root = AsyncLocalStorage.snapshot();
 /** Calls or reads on user code. `extra` follows a handler's single argument where it is not a class's. */
 async function deliver(
   target: object, kind: Kind, path: readonly string[], args: Payload | null,
-  agentId: string | null, extra: readonly unknown[] | null,
+  agentId: string | null, extra: readonly unknown[] | null, top: "handlers" | "object" = "handlers",
 ): Promise<Payload> {
   try {
-    const found = find(target, kind, path);
+    const found = find(target, kind, path, top);
     if (found.hook !== null) {
       if (found.rest.length === 0 && args === null) return copyValue(found.value);
       return await found.hook.call(found.rest, args).promise;
@@ -94,7 +94,7 @@ class LocalHook extends Hook {
     const { target, owner } = this.#export;
     const kind = kindOf(target);
     const id = owner.agent?.address.id ?? null;
-    const result = owner.enter(() => deliver(target, kind, path, args, id, null));
+    const result = owner.enter(() => deliver(target, kind, path, args, id, null, "object"));
     result.catch((error: unknown) => {
       if (owner.agent?.broken) this.#broke(error);
     });

@@ -8,9 +8,9 @@ import { hookOf } from "./stub.ts";
 /** "instance": of a class that may be called remotely. "plain": own members. "none": neither. */
 export type Kind = "instance" | "plain" | "none";
 
-const RESERVED = new Set([
-  "alarm", "constructor", "dup", "webSocketClose", "webSocketError", "webSocketMessage",
-]);
+const RESERVED = new Set(["constructor", "dup"]);
+/** Of agents and entrypoints themselves: handlers that only the platform calls. */
+const RESERVED_HANDLERS = new Set(["alarm", "webSocketClose", "webSocketError", "webSocketMessage"]);
 
 export function notImplemented(name: string): TypeError {
   return new TypeError(`The RPC receiver does not implement the method "${name}".`);
@@ -26,8 +26,8 @@ export function kindOf(value: object): Kind {
   return Object.getPrototypeOf(value) === Object.prototype ? "plain" : "none";
 }
 
-function member(object: object, kind: Kind, name: string): unknown {
-  if (RESERVED.has(name)) {
+function member(object: object, kind: Kind, name: string, handlers: boolean): unknown {
+  if (RESERVED.has(name) || (handlers && RESERVED_HANDLERS.has(name))) {
     throw new TypeError(`'${name}' is a reserved method and cannot be called over RPC.`);
   }
   const own = Object.hasOwn(object, name);
@@ -40,8 +40,10 @@ function member(object: object, kind: Kind, name: string): unknown {
   return value;
 }
 
-/** Walks from `root` (of the given kind) along the path. */
-export function find(root: unknown, rootKind: Kind | null, path: readonly string[]): Found {
+/** Walks from `root` (of the given kind) along the path. `top`: an agent, an entrypoint, or any object. */
+export function find(
+  root: unknown, rootKind: Kind | null, path: readonly string[], top: "handlers" | "object" = "object",
+): Found {
   let value = root;
   let self: unknown = undefined;
   for (let i = 0; i < path.length; i++) {
@@ -54,7 +56,7 @@ export function find(root: unknown, rootKind: Kind | null, path: readonly string
     const kind = i === 0 && rootKind !== null ? rootKind : kindOf(object);
     if (kind === "none") throw notImplemented(before);
     self = object;
-    value = member(object, kind, name);
+    value = member(object, kind, name, i === 0 && top === "handlers");
   }
   if ((typeof value === "object" && value !== null) || typeof value === "function") {
     const hook = hookOf(value as object);

@@ -9,6 +9,8 @@ class Counter extends RpcTarget {
   get value() { return this.#n; }
   get nested() { return new Counter(100); }
   fail() { throw new RangeError("counter broke"); }
+  alarm() { return "any name of a target"; }
+  fetch() { return "fetch too"; }
   [Symbol.dispose]() { this.disposed = true; this.onDispose_?.(); }
 }
 class Plain { constructor() { this.x = 1; } m() { return 1; } }
@@ -281,6 +283,7 @@ const cases = {
   async stubTypes({ s }) { const c = await s.counter(1); const f = await s.fn(); return [c instanceof RpcStub, c instanceof RpcTarget, typeof c, typeof f, f instanceof RpcStub, c.constructor.name, Object.prototype.toString.call(c), typeof c.dup, typeof c[Symbol.dispose], typeof c.onRpcBroken]; },
   async stubDup({ s }) { const c = await s.counter(1); const d = c.dup(); c[Symbol.dispose](); const r = await d.increment(); d[Symbol.dispose](); return r; },
   async stubBothDisposed({ s }) { const c = await s.counter(1); const d = c.dup(); c[Symbol.dispose](); d[Symbol.dispose](); return await d.increment(); },
+  async targetNames({ s }) { const c = await s.counter(1); return [await c.alarm(), await c.fetch(), await s.counter(1).alarm()]; },
   async stubFail({ s }) { const c = await s.counter(1); return await c.fail(); },
   async stubFnCall({ s }) { const f = await s.fn(); return await f(2, 3); },
   async objDispose({ s }) { const o = await s.objWithCounter(); const t = typeof o[Symbol.dispose]; const k = Object.keys(o); const v = await o.c.increment(); o[Symbol.dispose](); try { await o.c.increment(); return [t, k, v, "alive"]; } catch (e) { return [t, k, v, e.message]; } },
