@@ -24,13 +24,13 @@ class Facet implements AgentKeeper {
   readonly sockets = null;
   readonly name: string;
   readonly start: () => FacetStartup | Promise<FacetStartup>;
-  readonly owner: Facets;
+  readonly owner: FacetTable;
   address: AgentAddress;
   agent: Agent | null = null;
   #class: AgentClass | null = null;
   #starting: Promise<Agent> | null = null;
 
-  constructor(owner: Facets, parent: Agent, name: string, path: string,
+  constructor(owner: FacetTable, parent: Agent, name: string, path: string,
               start: () => FacetStartup | Promise<FacetStartup>) {
     this.owner = owner;
     this.parent = parent;
@@ -83,7 +83,33 @@ class Facet implements AgentKeeper {
   }
 }
 
-export class Facets {
+/** What code sees of them. */
+export class DurableObjectFacets {
+  readonly #table: FacetTable;
+
+  constructor(table: FacetTable) {
+    this.#table = table;
+  }
+
+  /** A stub of the facet, which starts at its first use. */
+  get(name: string, start: () => FacetStartup | Promise<FacetStartup>): object {
+    return this.#table.get(name, start);
+  }
+
+  /** Ends it; its storage stays. */
+  abort(name: string, reason?: unknown): void {
+    this.#table.abort(name, reason);
+  }
+
+  /** Ends it and deletes what it and its own facets stored. */
+  delete(name: string): void {
+    this.#table.delete(name);
+  }
+
+  get [Symbol.toStringTag](): string { return "DurableObjectFacets"; }
+}
+
+export class FacetTable {
   readonly #parent: Agent;
   readonly #folder: string;
   readonly #running = new Map<string, Facet>();
@@ -93,7 +119,6 @@ export class Facets {
     this.#folder = parent.keeper.path.replace(/\.sqlite$/, ".facets");
   }
 
-  /** A stub of the facet, which starts at its first use. */
   get(name: string, start: () => FacetStartup | Promise<FacetStartup>): object {
     const key = this.#check(name);
     let facet = this.#running.get(key);

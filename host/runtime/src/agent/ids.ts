@@ -24,6 +24,8 @@ export class DurableObjectId {
     return this.#hex === other.#hex;
   }
 
+  get [Symbol.toStringTag](): string { return "DurableObjectId"; }
+
   [inspect.custom](): string {
     const name = this.name === undefined ? "" : ` (${JSON.stringify(this.name)})`;
     return `DurableObjectId ${this.#hex}${name}`;

@@ -6,7 +6,7 @@ import type { Database } from "../addon.ts";
 import { BLOCKED_TOO_LONG, expectReset, resetError } from "./errors.ts";
 import type { AgentClass, AgentHost, UserObject } from "./host.ts";
 import { callFetch } from "./fetch_event.ts";
-import type { Facets } from "./facets.ts";
+import type { FacetTable } from "./facets.ts";
 import { type Context, contextOf } from "./scope.ts";
 import type { WebSocket } from "../web/websocket.ts";
 import type { AgentSockets } from "./sockets.ts";
@@ -54,7 +54,7 @@ export class Agent implements AgentInstance, StorageOwner {
   holds = 0;
   /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
   alarmRefused = false;
-  facets: Facets | null = null;
+  facets: FacetTable | null = null;
   #phase: Phase;
   #shut = 0;
   #waiting: AgentEvent[] | null = null;

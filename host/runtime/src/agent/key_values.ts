@@ -58,6 +58,10 @@ export class KeyValues {
 
   put(key: string, value: unknown): void {
     if (value === undefined) throw new TypeError("put() called with undefined value.");
+    this.store(key, value);
+  }
+
+  store(key: string, value: unknown): void {
     this.#source.usable.put(checkKey(key), encode(value));
   }
 

@@ -67,13 +67,11 @@ export class DurableObjectNamespace {
     return this.get(this.idFromName(name), options);
   }
 
-  getExisting(id: DurableObjectId, options?: GetOptions): object {
-    return this.get(id, options);
-  }
-
   jurisdiction(jurisdiction?: string): DurableObjectNamespace {
     return new DurableObjectNamespace(this.#addon, this.#info, this.#makeStub, jurisdiction ?? undefined);
   }
+
+  get [Symbol.toStringTag](): string { return "DurableObjectNamespace"; }
 
   #checkOwn(hex: string): void {
     if (!this.#addon.idBelongs(this.#info.uniqueKey, hex)) {

@@ -105,7 +105,7 @@ export class AgentSockets {
   /** ctx.acceptWebSocket(). */
   accept(socket: WebSocket, tags: readonly string[]): void {
     if (isAccepted(socket)) {
-      throw new TypeError("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
+      throw new Error("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
     }
     const record = new SocketRecord(this.table, this, true, socket);
     record.tags = tags;

@@ -10,13 +10,18 @@ export interface DatabaseSource {
   readonly usable: Database;
 }
 
+// What gives map(), filter() and the rest of the iterator helpers where the engine has them.
+const IteratorBase = (function () {} as unknown) as abstract new () => object;
+IteratorBase.prototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
+
 export class SqlStorageStatement {}
 
-export class SqlStorageCursor implements IterableIterator<Row> {
+export class SqlStorageCursor extends IteratorBase implements IterableIterator<Row> {
   readonly #cursor: Cursor;
   readonly #names: string[];
 
   constructor(cursor: Cursor) {
+    super();
     this.#cursor = cursor;
     this.#names = cursor.columnNames;
   }
@@ -64,6 +69,8 @@ export class SqlStorageCursor implements IterableIterator<Row> {
     return this;
   }
 
+  get [Symbol.toStringTag](): string { return "Cursor"; }
+
   #object(values: SqlValue[]): Row {
     const names = this.#names;
     const row: Row = {};
@@ -72,10 +79,11 @@ export class SqlStorageCursor implements IterableIterator<Row> {
   }
 }
 
-class RawIterator implements IterableIterator<SqlValue[]> {
+class RawIterator extends IteratorBase implements IterableIterator<SqlValue[]> {
   readonly #cursor: Cursor;
 
   constructor(cursor: Cursor) {
+    super();
     this.#cursor = cursor;
   }
 
@@ -95,7 +103,11 @@ class RawIterator implements IterableIterator<SqlValue[]> {
   [Symbol.iterator](): this {
     return this;
   }
+
+  get [Symbol.toStringTag](): string { return "RawIterator"; }
 }
+
+Object.defineProperty(SqlStorageCursor, "name", { value: "Cursor" });
 
 export class SqlStorage {
   readonly #source: DatabaseSource;
@@ -117,6 +129,8 @@ export class SqlStorage {
     for (let i = 0; i < bindings.length; i++) parameters[i] = bindable(bindings[i]);
     return new SqlStorageCursor(this.#source.usable.exec(String(query), parameters));
   }
+
+  get [Symbol.toStringTag](): string { return "SqlStorage"; }
 
   get databaseSize(): number {
     return this.#source.usable.databaseSize;

@@ -1,8 +1,6 @@
 // DurableObjectState: the `ctx` of an agent's constructor.
-import type { WebSocket } from "../web/websocket.ts";
-import { WebSocketRequestResponsePair } from "../web/websocket.ts";
-import { autoResponseAt } from "../web/websocket.ts";
-import { Facets } from "./facets.ts";
+import { autoResponseAt, type WebSocket, WebSocketRequestResponsePair } from "../web/websocket.ts";
+import { DurableObjectFacets, FacetTable } from "./facets.ts";
 import { DurableObjectId } from "./ids.ts";
 import type { Agent } from "./instance.ts";
 import { type AgentSockets, TAG_CHARACTERS_MAX, TAGS_MAX } from "./sockets.ts";
@@ -15,6 +13,7 @@ export class DurableObjectState {
   readonly #agent: Agent;
   #id: DurableObjectId | null = null;
   #storage: DurableObjectStorage | null = null;
+  #facets: DurableObjectFacets | null = null;
   #autoResponse: WebSocketRequestResponsePair | null = null;
   #eventTimeoutMs: number | null = null;
   readonly props: unknown = {};
@@ -38,8 +37,8 @@ export class DurableObjectState {
     return this.#agent.host.exports;
   }
 
-  get facets(): Facets {
-    return (this.#agent.facets ??= new Facets(this.#agent));
+  get facets(): DurableObjectFacets {
+    return (this.#facets ??= new DurableObjectFacets((this.#agent.facets = new FacetTable(this.#agent))));
   }
 
   waitUntil(promise: unknown): void {
@@ -50,8 +49,6 @@ export class DurableObjectState {
       agent.host.report(error, { agent, what: "waitUntil" });
     });
   }
-
-  passThroughOnException(): void {}
 
   blockConcurrencyWhile<T>(callback: () => T | Promise<T>): Promise<T> {
     return this.#agent.blockConcurrencyWhile(callback);
@@ -88,6 +85,9 @@ export class DurableObjectState {
   }
 
   setWebSocketAutoResponse(pair?: WebSocketRequestResponsePair): void {
+    if (pair !== undefined && !(pair instanceof WebSocketRequestResponsePair)) {
+      throw new TypeError("Failed to execute 'setWebSocketAutoResponse' on 'DurableObjectState': parameter 1 is not of type 'WebSocketRequestResponsePair'.");
+    }
     if (pair !== undefined) {
       for (const [name, text] of [["Request", pair.request], ["Response", pair.response]] as const) {
         if (text.length > AUTO_RESPONSE_CHARACTERS_MAX) {
@@ -112,7 +112,7 @@ export class DurableObjectState {
 
   setHibernatableWebSocketEventTimeout(timeoutMs?: number): void {
     if (timeoutMs !== undefined && !(timeoutMs >= 0 && timeoutMs <= EVENT_TIMEOUT_MS_MAX)) {
-      throw new RangeError(`Event timeout should not exceed ${EVENT_TIMEOUT_MS_MAX} milliseconds.`);
+      throw new Error(`Event timeout should not exceed ${EVENT_TIMEOUT_MS_MAX} ms.`);
     }
     this.#eventTimeoutMs = timeoutMs === undefined || timeoutMs === 0 ? null : timeoutMs;
   }
@@ -125,6 +125,8 @@ export class DurableObjectState {
   static restoreAutoResponse(state: DurableObjectState, request: string, response: string): void {
     state.#autoResponse = new WebSocketRequestResponsePair(request, response);
   }
+
+  get [Symbol.toStringTag](): string { return "DurableObjectState"; }
 
   get #sockets(): AgentSockets {
     const sockets = this.#agent.keeper.sockets;

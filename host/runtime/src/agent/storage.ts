@@ -36,8 +36,9 @@ export class SyncKvStorage {
     return this.#values.get(String(key));
   }
 
+  /** Unlike storage.put(), takes undefined, as the platform does. */
   put(key: string, value: unknown): void {
-    this.#values.put(String(key), value);
+    this.#values.store(String(key), value);
   }
 
   delete(key: string): boolean {
@@ -47,10 +48,27 @@ export class SyncKvStorage {
   list(options?: ListOptions): IterableIterator<[string, unknown]> {
     return this.#values.list(options)[Symbol.iterator]();
   }
+
+  get [Symbol.toStringTag](): string { return "SyncKvStorage"; }
 }
 
-export class DurableObjectStorage implements DatabaseSource {
+/** The agent's database, unless the agent was reset. */
+class Source implements DatabaseSource {
   readonly #owner: StorageOwner;
+
+  constructor(owner: StorageOwner) {
+    this.#owner = owner;
+  }
+
+  get usable(): Database {
+    if (this.#owner.broken) throw new Error(STORAGE_GONE);
+    return this.#owner.database;
+  }
+}
+
+export class DurableObjectStorage {
+  readonly #owner: StorageOwner;
+  readonly #source: Source;
   readonly #values: KeyValues;
   readonly #transactions: Transactions;
   readonly kv: SyncKvStorage;
@@ -58,17 +76,11 @@ export class DurableObjectStorage implements DatabaseSource {
 
   constructor(owner: StorageOwner) {
     this.#owner = owner;
-    this.#values = new KeyValues(this);
-    this.#transactions = new Transactions(this, owner);
+    this.#source = new Source(owner);
+    this.#values = new KeyValues(this.#source);
+    this.#transactions = new Transactions(this.#source, owner);
     this.kv = new SyncKvStorage(this.#values);
-    this.sql = new SqlStorage(this);
-    Object.defineProperty(this, "primary", { value: undefined, enumerable: false });
-  }
-
-  /** The database, unless the agent was reset. */
-  get usable(): Database {
-    if (this.#owner.broken) throw new Error(STORAGE_GONE);
-    return this.#owner.database;
+    this.sql = new SqlStorage(this.#source);
   }
 
   async get(keys: string | string[], _options?: Options): Promise<unknown> {
@@ -90,7 +102,7 @@ export class DurableObjectStorage implements DatabaseSource {
 
   async deleteAll(options?: { deleteAlarm?: boolean }): Promise<void> {
     if (this.#transactions.active) throw new Error("Cannot call deleteAll() within a transaction");
-    this.usable.deleteAll(options?.deleteAlarm ?? true);
+    this.#source.usable.deleteAll(options?.deleteAlarm ?? true);
   }
 
   transaction<T>(closure: (transaction: DurableObjectTransaction) => T | Promise<T>): Promise<T> {
@@ -99,9 +111,9 @@ export class DurableObjectStorage implements DatabaseSource {
 
   transactionSync<T>(closure: () => T): T {
     if (typeof closure !== "function") {
-      throw new TypeError("Failed to execute 'transactionSync' on 'DurableObjectStorage': parameter 1 is not of type 'Function'.");
+      throw new TypeError("Failed to execute 'transactionSync' on 'DurableObjectStorage': parameter 1 is not of type 'function'.");
     }
-    const database = this.usable;
+    const database = this.#source.usable;
     database.begin();
     let result: T;
     try {
@@ -115,7 +127,7 @@ export class DurableObjectStorage implements DatabaseSource {
   }
 
   async getAlarm(_options?: Options): Promise<number | null> {
-    const alarm = this.usable.getAlarm();
+    const alarm = this.#source.usable.getAlarm();
     return alarm !== null && alarm === this.#owner.runningAlarm ? null : alarm;
   }
 
@@ -124,18 +136,23 @@ export class DurableObjectStorage implements DatabaseSource {
     if (!this.#owner.hasAlarmHandler) {
       throw new Error("Your Durable Object class must have an alarm() handler in order to call setAlarm()");
     }
-    const atMs = typeof time === "number" ? time : new Date(time).getTime();
-    if (Number.isNaN(atMs)) throw new TypeError("setAlarm() cannot be called with a time that is not a number");
+    if (typeof time !== "number" && !(time instanceof Date)) {
+      throw new TypeError("Failed to execute 'setAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'date'.");
+    }
+    const atMs = Number(time);
+    if (Number.isNaN(atMs)) {
+      throw new TypeError("The value cannot be converted because it is not a valid Date.");
+    }
     if (atMs <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
     this.#owner.runningAlarm = null;
-    // A time that has passed means now, as on the platform; the core fires it at once.
-    this.usable.setAlarm(Math.floor(atMs));
+    // A time that has passed means now, as on the platform.
+    this.#source.usable.setAlarm(Math.max(Math.floor(atMs), Date.now()));
   }
 
   async deleteAlarm(_options?: Options): Promise<void> {
     // Inside its own handler an alarm is deleted already: deleting it for good would lose the retry.
-    if (this.#owner.runningAlarm !== null && this.usable.getAlarm() === this.#owner.runningAlarm) return;
-    this.usable.setAlarm(null);
+    if (this.#owner.runningAlarm !== null && this.#source.usable.getAlarm() === this.#owner.runningAlarm) return;
+    this.#source.usable.setAlarm(null);
   }
 
   sync(): Promise<void> {
@@ -154,9 +171,7 @@ export class DurableObjectStorage implements DatabaseSource {
     throw new Error(unsupported("onNextSessionRestoreBookmark"));
   }
 
-  async waitForBookmark(_bookmark: string): Promise<void> {
-    throw new Error(unsupported("waitForBookmark"));
-  }
+  get [Symbol.toStringTag](): string { return "DurableObjectStorage"; }
 }
 
 function unsupported(method: string): string {

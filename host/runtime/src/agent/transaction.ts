@@ -2,7 +2,9 @@
 // it runs no new event of the agent begins, and transactions of events that run already take turns;
 // one started inside another is nested in it.
 import { AsyncLocalStorage } from "node:async_hooks";
+import { STORAGE_GONE } from "./errors.ts";
 import type { KeyValues } from "./key_values.ts";
+import type { DatabaseSource } from "./sql.ts";
 import type { DurableObjectStorage, StorageOwner } from "./storage.ts";
 import type { ListOptions } from "../addon.ts";
 
@@ -54,6 +56,10 @@ export class DurableObjectTransaction {
     return this.#storage.deleteAlarm();
   }
 
+  async deleteAll(): Promise<void> {
+    throw new Error("Cannot call deleteAll() within a transaction");
+  }
+
   rollback(): void {
     if (this.#state === "rolled back") return;
     this.#check("rollback()");
@@ -68,6 +74,8 @@ export class DurableObjectTransaction {
     if (transaction.#state === "open") transaction.#state = "committed";
   }
 
+  get [Symbol.toStringTag](): string { return "DurableObjectTransaction"; }
+
   #check(operation: string): void {
     if (this.#state === "rolled back") throw new Error(`Cannot ${operation} on rolled back transaction`);
     if (this.#state === "committed") {
@@ -77,15 +85,15 @@ export class DurableObjectTransaction {
 }
 
 export class Transactions {
-  readonly #storage: DurableObjectStorage;
+  readonly #source: DatabaseSource;
   readonly #owner: StorageOwner;
   /** Which transactions the running code is inside of. */
   #scope: AsyncLocalStorage<true> | null = null;
   #last: Promise<unknown> = Promise.resolve();
   #depth = 0;
 
-  constructor(storage: DurableObjectStorage, owner: StorageOwner) {
-    this.#storage = storage;
+  constructor(source: DatabaseSource, owner: StorageOwner) {
+    this.#source = source;
     this.#owner = owner;
   }
 
@@ -104,13 +112,13 @@ export class Transactions {
 
   async #one<T>(closure: (transaction: DurableObjectTransaction) => T | Promise<T>,
                 transaction: DurableObjectTransaction): Promise<T> {
-    const database = this.#storage.usable;
+    const database = this.#source.usable;
     this.#owner.closeGate();
     this.#depth++;
     database.begin();
     try {
       const result = await closure(transaction);
-      if (this.#owner.broken) this.#storage.usable;
+      if (this.#owner.broken) throw new Error(STORAGE_GONE);
       if (DurableObjectTransaction.isRolledBack(transaction)) database.rollback();
       else database.commit();
       return result;

@@ -23,10 +23,55 @@ export function serialize(value: unknown): Uint8Array {
   if (value === true) return TRUE;
   if (value === false) return FALSE;
   if (value === null) return NULL;
+  if (typeof value === "object") refuse(value, null);
   const serializer = new ValueSerializer();
   serializer.writeHeader();
   serializer.writeValue(value);
   return serializer.releaseBuffer();
+}
+
+/** Prototypes whose objects V8 copies truly, or refuses itself. */
+const copied = new Set<unknown>([
+  Object.prototype, Array.prototype, Map.prototype, Set.prototype, Date.prototype, RegExp.prototype,
+  ArrayBuffer.prototype, Uint8Array.prototype, null,
+]);
+
+function refusedClasses(): Function[] {
+  const names = ["URL", "URLSearchParams", "URLPattern", "Blob", "FormData", "Headers", "Request", "Response", "WebSocket",
+    "ReadableStream", "WritableStream", "TransformStream", "EventTarget", "Event", "CryptoKey"];
+  const found = names.map((name) => (globalThis as Record<string, unknown>)[name]);
+  return found.filter((type): type is Function => typeof type === "function");
+}
+let refused: Function[] | null = null;
+
+/**
+ * The platform's own objects, which V8 would store as empty ones: Node's are plain JavaScript to it.
+ * Throws DataCloneError for one anywhere in the value.
+ */
+function refuse(value: object, seen: Set<object> | null): void {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!copied.has(prototype) && !ArrayBuffer.isView(value)) {
+    refused ??= refusedClasses();
+    const type = refused.find((each) => value instanceof each);
+    if (type !== undefined) {
+      throw new DOMException(`Could not serialize object of type "${type.name}". This type does not support serialization.`, "DataCloneError");
+    }
+  }
+  if (ArrayBuffer.isView(value) || prototype === Date.prototype || prototype === ArrayBuffer.prototype) return;
+  if (seen?.has(value)) return;
+  (seen ??= new Set()).add(value);
+  if (value instanceof Map) {
+    for (const [key, item] of value) {
+      if (typeof key === "object" && key !== null) refuse(key, seen);
+      if (typeof item === "object" && item !== null) refuse(item, seen);
+    }
+  } else if (value instanceof Set) {
+    for (const item of value) if (typeof item === "object" && item !== null) refuse(item, seen);
+  } else if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === "object" && item !== null) refuse(item, seen);
+  } else {
+    for (const item of Object.values(value)) if (typeof item === "object" && item !== null) refuse(item, seen);
+  }
 }
 
 // 'I', then the zigzag form in base 128, low digits first.

@@ -1,6 +1,6 @@
 // A configured host: the loaded bundle with its env, the agents that are resident, and the handlers of
 // what the core sends. Built once, by load().
-import { enableCompileCache } from "node:module";
+import * as nodeModule from "node:module";
 import { mkdirSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Addon, Database } from "../addon.ts";
@@ -18,13 +18,14 @@ import { setHooks } from "../web/hooks.ts";
 import type { WebSocket } from "../web/websocket.ts";
 import { resetError, STORAGE_FAILED } from "../agent/errors.ts";
 import { AgentEvents } from "../agent/events.ts";
+import { DurableObjectFacets } from "../agent/facets.ts";
 import type { AgentClass, AgentHost } from "../agent/host.ts";
 import { DurableObjectId } from "../agent/ids.ts";
 import type { Agent } from "../agent/instance.ts";
 import { DurableObjectNamespace } from "../agent/namespace.ts";
 import { Residency } from "../agent/residency.ts";
 import { currentAgent, workerContext } from "../agent/scope.ts";
-import { SqlStorage, SqlStorageCursor, SqlStorageStatement } from "../agent/sql.ts";
+import { SqlStorage, SqlStorageStatement } from "../agent/sql.ts";
 import { DurableObjectState } from "../agent/state.ts";
 import { DurableObjectStorage, SyncKvStorage } from "../agent/storage.ts";
 import { DurableObjectTransaction } from "../agent/transaction.ts";
@@ -46,7 +47,7 @@ const DRAIN_CLOSE_MS = 500;
 /** Classes that user code sees the instances of, and never by a global's name. */
 const platformClasses = {
   DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage,
-  DurableObjectTransaction, ExecutionContext, SqlStorage, SqlStorageCursor, SqlStorageStatement, SyncKvStorage,
+  DurableObjectFacets, DurableObjectTransaction, ExecutionContext, SqlStorage, SqlStorageStatement, SyncKvStorage,
 };
 
 function modules(): object[] {
@@ -97,7 +98,7 @@ export class Worker implements AgentHost {
     const { document } = this;
     mkdirSync(`${document.state}/cache`, { recursive: true });
     for (const { uniqueKey } of this.namespaces) mkdirSync(`${document.state}/do/${uniqueKey}`, { recursive: true });
-    enableCompileCache?.(`${document.state}/cache`);
+    nodeModule.enableCompileCache?.(`${document.state}/cache`); // Node.js 22 and newer
     this.#reporter.catchUnhandled();
     const flags = flagsOf(document);
     setHooks({ outputGate: currentGate, reportError: (error) => this.report(error) });

@@ -173,3 +173,19 @@ test('a closed file is reopened after sleep', async (t) => {
   assert.ok(existsSync(join(host.state, 'do', 'test-Box', `${id}.sqlite`)));
   assert.equal(await host.run('return ++self.count || await s.get("n")'), 1);
 });
+
+test("the platform's own objects are refused, not stored as empty ones", async (t) => {
+  const { run } = await started(t);
+  for (const value of ['new URL("http://x")', '{ deep: [new Map([[1, new Headers()]])] }', 'new Set([new Blob([])])']) {
+    await assert.rejects(run(`await s.put("a", ${value})`), /DataCloneError: Could not serialize object of type "\w+". This type does not support serialization./);
+  }
+  assert.equal(await run('const a = { n: 1 }; a.self = a; await s.put("a", a); const b = await s.get("a"); return b.self === b && b.n'), 1);
+});
+
+test('the classes of storage look as on the platform', async (t) => {
+  const { run } = await started(t);
+  assert.deepEqual(await run('return [ctx, ctx.id, s, s.sql, s.kv, s.sql.exec("SELECT 1")].map((value) => Object.prototype.toString.call(value))'),
+    ['DurableObjectState', 'DurableObjectId', 'DurableObjectStorage', 'SqlStorage', 'SyncKvStorage', 'Cursor'].map((name) => `[object ${name}]`));
+  assert.deepEqual(await run('return Object.getOwnPropertyNames(Object.getPrototypeOf(ctx.facets)).sort()'), ['abort', 'constructor', 'delete', 'get']);
+  assert.deepEqual(await run('return s.sql.exec("SELECT 1 AS a UNION SELECT 2").raw().map(([a]) => a * 2).toArray()'), [2, 4]);
+});
