@@ -4,6 +4,8 @@
 // tables and most pragmas are refused. Belongs to the connection's thread.
 #pragma once
 
+#include <atomic>
+
 struct sqlite3;
 
 namespace hearth::storage {
@@ -42,7 +44,9 @@ class Rules {
   bool allowed(int action, const char* first, const char* second, const char* database);
   bool pragma_allowed(const char* name, const char* argument);
 
-  int trusted_ = 0;
+  // Atomic because the syncer's thread counts too. It does so with the connection's mutex held, and
+  // SQLite asks with that mutex held: what it may do is never lent to a statement of user code.
+  std::atomic<int> trusted_ = 0;
   bool tried_transaction_ = false;
   bool wants_transaction_ = false;
   bool alters_ = false;
