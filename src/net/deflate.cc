@@ -116,6 +116,10 @@ struct Deflater::State {
 Deflater::Deflater() = default;
 Deflater::~Deflater() = default;
 
+void Deflater::trim() {
+  if (out_.capacity() > kKeptBytesMax) out_ = std::string();
+}
+
 std::optional<std::string_view> Deflater::compress(std::string_view message, int window_bits) {
   ASSERT(window_bits >= 9 && window_bits <= 15, "a window that zlib can make");
   if (message.size() < 8 || message.size() > UINT32_MAX) return std::nullopt;

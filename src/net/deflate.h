@@ -36,6 +36,8 @@ class Deflater {
 
   // The message compressed, without the trailing 00 00 ff ff; nothing when that saves no bytes.
   std::optional<std::string_view> compress(std::string_view message, int window_bits);
+  // Gives back what one large message made it hold.
+  void trim();
 
  private:
   struct State;

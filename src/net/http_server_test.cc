@@ -237,6 +237,24 @@ TEST_F(HttpServer, AFaultInABodyEndsItsRequest) {
   EXPECT_EQ(seen_.gone[0].second, "a chunk's size is not a hexadecimal number");
 }
 
+TEST_F(HttpServer, AFaultBehindAnUnansweredRequestWaitsForItsTurn) {
+  start();
+  Client client(*this);
+  ASSERT_TRUE(ask(client,
+                  get("/a") +
+                      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      "3\r\nabc\r\nzz\r\n" +
+                      get("/never"),
+                  1));
+  turn_some();
+  EXPECT_EQ(seen_.requests.size(), 1U);
+  EXPECT_EQ(client.inbox(), "");
+  server_->respond(seen_.requests[0].id, 200, "OK", {}, "first");
+  EXPECT_TRUE(client.read_response().ends_with("first"));
+  EXPECT_TRUE(client.read_to_end().starts_with("HTTP/1.1 400 Bad Request\r\n"));
+  EXPECT_EQ(seen_.requests.size(), 1U);
+}
+
 TEST_F(HttpServer, AChunkedBodyOverTheLimitGets413) {
   ServerOptions options;
   options.request_body_bytes_max = 1000;

@@ -75,7 +75,7 @@ std::size_t HttpSession::consume(char* data, std::size_t size) {
   return done;
 }
 
-bool HttpSession::begin_request(std::string_view rest, std::size_t& done) {
+void HttpSession::begin_request(std::string_view rest, std::size_t& done) {
   const RequestHead& head = parser_.head();
   body_.clear();
   body_view_ = {};
@@ -86,39 +86,40 @@ bool HttpSession::begin_request(std::string_view rest, std::size_t& done) {
     discarding_ = head.body != BodyKind::kNone;
     discard_left_ = kBodyWindowBytes;
     answer_options();
-    return true;
+    return;
   }
   credit_ = kBodyWindowBytes;
   if (!body_complete_) {
     gathering_ = true;
-    gather_body(rest, done);
-    if (connection_.finishing()) return false;
+    if (!gather_body(rest, done)) return;
     const bool small = head.body == BodyKind::kSized && !head.expect_continue &&
                        head.content_length <= kGatheredBodyBytesMax;
     if (!body_complete_ && small) {
       // The rest is usually the next segment; on_deadline raises the request if it is not.
       if (body_.empty()) body_.assign(body_view_);
       body_view_ = {};
-      return true;
+      return;
     }
     gathering_ = false;
   }
   if (head.upgrade && !exchanges_.empty()) {
     held_head_ = true;
-    return true;
+    return;
   }
   raise_request();
-  return true;
 }
 
-// Takes what of the body has come with the head.
-void HttpSession::gather_body(std::string_view rest, std::size_t& done) {
+// Takes what of the body has come with the head; false when it was wrong and is answered.
+bool HttpSession::gather_body(std::string_view rest, std::size_t& done) {
   while (!body_complete_) {
     std::size_t used = 0;
     const auto event = parser_.next(rest, static_cast<std::size_t>(credit_), used);
     rest.remove_prefix(used);
     done += used;
-    if (event == HttpParser::Event::kFault) return on_parser_fault();
+    if (event == HttpParser::Event::kFault) {
+      on_parser_fault();
+      return false;
+    }
     if (event == HttpParser::Event::kBodyEnd) {
       body_complete_ = true;
     } else if (event == HttpParser::Event::kBody) {
@@ -131,9 +132,10 @@ void HttpSession::gather_body(std::string_view rest, std::size_t& done) {
       body_.append(parser_.body());
       body_view_ = body_;
     } else {
-      return;
+      break;
     }
   }
+  return true;
 }
 
 void HttpSession::raise_request() {
@@ -206,6 +208,9 @@ void HttpSession::take_body_end() {
 
 void HttpSession::on_parser_fault() {
   gathering_ = false;
+  last_request_ = true;
+  // The request was answered already; nothing that is said now could be told from the next answer.
+  if (discarding_ && exchanges_.empty()) return connection_.finish();
   if (receiving_) {
     // The request is known outside: it ends there, and here if nothing of an answer was sent.
     const RequestId id = receiving_;
@@ -264,7 +269,9 @@ void HttpSession::on_eof() {
   gathering_ = false;
   since_ = connection_.hub().now_ms();
   last_request_ = true;
-  if (receiving_ || exchanges_.empty()) return abandon("the client left");
+  if (receiving_) return abandon("the client left");
+  // What is answered already is still written: the client may only be done with sending.
+  if (exchanges_.empty()) return connection_.finish();
   arm();
 }
 
@@ -325,7 +332,7 @@ void HttpSession::arm() {
   TimeMs at = 0;
   const auto by = [&at](TimeMs other) { at = at == 0 ? other : std::min(at, other); };
   if (gathering_) by(since_ + kGatherMs);
-  if (half_closed_) by(since_ + kHalfClosedMs);
+  if (half_closed_) by(std::max(since_, written_since_) + kHalfClosedMs);
   if (!exchanges_.empty() && exchanges_.front().continue_due) by(since_ + kContinueMs);
   if (receiving_ && !body_blocked_) by(since_ + kBodyStallMs);
   if (connection_.queued_bytes() > 0) by(std::max(written_since_, since_) + kWriteStallMs);
@@ -339,7 +346,10 @@ void HttpSession::arm() {
 void HttpSession::on_deadline() {
   const ServerOptions& options = connection_.hub().options;
   const TimeMs now = connection_.hub().now_ms();
-  if (half_closed_ && now >= since_ + kHalfClosedMs) return abandon("the client left");
+  if (half_closed_ && connection_.queued_bytes() == 0 &&
+      now >= std::max(since_, written_since_) + kHalfClosedMs) {
+    return abandon("the client left");
+  }
   if (connection_.queued_bytes() > 0 && now >= std::max(written_since_, since_) + kWriteStallMs) {
     return abandon("the client stopped reading");
   }
@@ -362,7 +372,7 @@ void HttpSession::on_deadline() {
     if (head_since_ > 0 && now >= head_since_ + options.request_head_timeout_ms) {
       refuse({408, "the request's head did not come whole within " +
                        std::to_string(options.request_head_timeout_ms / 1000) + " s"});
-    } else if (head_since_ == 0) {
+    } else if (head_since_ == 0 && now >= since_ + options.keep_alive_timeout_ms) {
       connection_.finish();
     }
   }

@@ -60,8 +60,8 @@ class HttpSession final : public Session {
   };
 
   bool blocked() const;
-  bool begin_request(std::string_view rest, std::size_t& done);
-  void gather_body(std::string_view rest, std::size_t& done);
+  void begin_request(std::string_view rest, std::size_t& done);
+  bool gather_body(std::string_view rest, std::size_t& done);
   void raise_request();
   void end_gathering();
   void take_body();

@@ -140,6 +140,8 @@ void Hub::end_turn() {
   }
   graveyard_.clear();
   old_sessions_.clear();
+  inflater.trim();
+  deflater.trim();
 }
 
 void Hub::sweep() {

@@ -62,6 +62,20 @@ TEST_F(HttpServer, AHalfClosedClientStillGetsItsAnswer) {
   EXPECT_TRUE(client.read_to_end().ends_with("answer"));
 }
 
+TEST_F(HttpServer, AHalfClosedClientGetsALargeAnswerWhole) {
+  start();
+  const std::string large(20'000'000, 'l');
+  seen_.request_hook = [&](const Request& request) {
+    server_->respond(request.id, 200, "OK", {}, large);
+  };
+  Client client(*this);
+  client.send(get("/"));
+  client.half_close();
+  turn_some();
+  EXPECT_GT(client.read_to_end().size(), large.size());
+  EXPECT_TRUE(turn_until([&] { return server_->counters().connections_open == 0; }));
+}
+
 TEST_F(HttpServer, IdsOfThePastAreIgnored) {
   start();
   answer_with_target();
