@@ -147,6 +147,7 @@ export class Response extends Body {
 
   #apart(): ResponseParts {
     const status = this.#status;
+    if (status === 0) throw new TypeError("A network error (Response.error()) cannot be sent; return a response with a status.");
     const statusText = this.#statusText;
     const webSocket = this.#webSocket;
     const source = takeBody(this);

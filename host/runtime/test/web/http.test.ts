@@ -325,6 +325,9 @@ test("a response can be taken apart once", () => {
   refused(() => takeResponse(response), "TypeError", "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.");
   assert.equal(response.bodyUsed, true);
 });
+test("a network error cannot be sent", () => {
+  assert.throws(() => takeResponse(Response.error()), { name: "TypeError", message: /Response\.error\(\)/ });
+});
 test("a request is taken apart for the next server", () => {
   const parts = takeRequest(new Request("http://h/x", { method: "PUT", body: "q", headers: { a: "b" }, redirect: "manual", cf: { c: 1 } }));
   assert.deepEqual(parts, {
