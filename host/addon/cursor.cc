@@ -59,9 +59,13 @@ constexpr char kFactory[] = R"js((function () {
 })())js";
 
 struct Names {
+  Names(napi_env environment, napi_ref names) : env(environment), reference(names) {}
+  ~Names() { napi_delete_reference(env, reference); }
+  Names(const Names&) = delete;
+  Names& operator=(const Names&) = delete;
+
   napi_env env;
   napi_ref reference;
-  ~Names() { napi_delete_reference(env, reference); }
 };
 
 napi_value make_value(napi_env env, const storage::SqlCursor& cursor, int column,
