@@ -40,6 +40,8 @@ struct EngineOptions {
   std::size_t queue_bytes_max = kHostQueueBytesMax;  // kept for one host, in all
   std::size_t queue_events_max = 4096;   // waiting for one host; a socket that adds to it pauses
   std::uint32_t early_ms_max = 300'000;  // an accepted socket whose 101 does not come
+  std::uint32_t blocked_ms_max =
+      30'000;  // of a host's event loop; 0: for ever (a debugger is there)
   std::uint32_t client_stop_ms = 1'500;  // of a shutdown: for clients to take their close
   std::uint32_t host_stop_ms = 2'500;    // and then for hosts to drain
 };
@@ -105,6 +107,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_request_gone(RequestId request, std::string_view reason) override;
   void on_response_taken(RequestId request, std::uint32_t bytes) override;
   void on_message(net::SocketId socket, net::MessageKind kind, std::string_view data) override;
+  bool on_socket_closing(net::SocketId socket, std::uint16_t code, std::string_view reason,
+                         bool clean) override;
   void on_socket_closed(net::SocketId socket, std::uint16_t code, std::string_view reason,
                         bool clean) override;
 
@@ -117,6 +121,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_loaded(const Document& document, std::string_view json) override;
   void on_load_failed(const Document& document, std::string_view json) override;
   void on_unavailable(std::string_view reason) override;
+  void watch_hosts();
+  void look_for_blocked_hosts();
   void lose_agents(Host& host);
   void lose_events(Host& host);
   void lose_requests(Host& host);
@@ -175,6 +181,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void flush_early(Connection& connection);
   void end_connection(Connection& connection, std::uint16_t code, std::string_view reason,
                       bool clean);
+  void finish_closing(Connection& connection);
   void orphan(Connection& connection, std::uint16_t code, std::string_view reason);
   void erase(Connection& connection);
   bool auto_responded(Connection& connection, net::MessageKind kind, std::string_view data);
@@ -215,12 +222,14 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::int64_t crons_fired_ms_ = 0;
   os::TimerId cron_timer_;
   os::TimerId early_timer_;
+  os::TimerId watchdog_timer_;
   std::unordered_map<ConnectionId, std::int64_t> early_;  // sockets without a client, since when
   std::optional<Fault> build_fault_;
   std::uint64_t last_reference_ = 0;
   bool serving_ = false;
   bool loaded_registry_ = false;
   bool stopping_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers outlive the engine
   // Last: its end must find the rest in place.
   Supervisor supervisor_;
 };

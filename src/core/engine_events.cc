@@ -110,9 +110,17 @@ void Engine::pump(Host& host) {
 // The event is over, well or not: what it held is let go.
 void Engine::release(Event& event) {
   Agent* agent = event.agent;
-  if (event.kind == EventKind::kSocketClosed) {
+  if (event.kind == EventKind::kSocketMessage || event.kind == EventKind::kSocketClosed) {
     if (Connection* connection = connections_.find(ConnectionId{event.subject})) {
-      connections_.erase(*connection);
+      if (event.kind == EventKind::kSocketMessage) --connection->messages_held;
+      if (event.kind == EventKind::kSocketClosed) connection->close_told = true;
+      if (connection->close_told && connection->messages_held == 0) {
+        if (connection->socket) {
+          finish_closing(*connection);
+        } else {
+          connections_.erase(*connection);
+        }
+      }
     }
   }
   if (agent == nullptr) return;

@@ -6,6 +6,10 @@
 
 namespace hearth::core {
 
+namespace {
+constexpr std::uint32_t kWatchdogMs = 5'000;
+}
+
 // One frame's message to the engine's overload for it.
 struct FromHost {
   Engine& engine;
@@ -50,6 +54,7 @@ void Engine::on_promoted(Host& host) {
     if (slot != host.slot && supervisor_.active(slot) == nullptr) return;
   }
   serving_ = true;
+  watch_hosts();
   hooks_.on_serving();
   alarms_.start();
   arm_crons();
@@ -76,6 +81,35 @@ void Engine::on_unavailable(std::string_view) {
     }
     // What is left of them in the queue is stale, and dropped when it is pumped.
   }
+}
+
+// R409: a host that has work and whose loop has not turned for too long is ended, alone; its
+// sockets stay and the next host goes on. A loop that only waits turns when it is nudged.
+void Engine::look_for_blocked_hosts() {
+  const std::int64_t now_ms = world_.clock.steady_ms();
+  for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
+    Host* host = supervisor_.active(slot);
+    if (host == nullptr) continue;
+    const std::uint64_t heartbeat = host->heartbeat();
+    const bool works = host->events().in_flight() > 0 || host->link().buffered() > 0;
+    if (!works || heartbeat != std::exchange(host->heartbeat_seen, heartbeat)) {
+      host->heartbeat_since_ms = now_ms;
+    } else if (now_ms - host->heartbeat_since_ms >= options_.blocked_ms_max) {
+      const std::string reason = "R409: its event loop was blocked for " +
+                                 std::to_string(options_.blocked_ms_max / 1'000) + " seconds";
+      report_.say(Level::kError, "host " + std::to_string(host->number) + " is ended: " + reason);
+      host->kill(reason);
+    }
+    // Of no socket: a host does nothing for it but wake.
+    if (works) host->send(wire::AutoResponded{ConnectionId{}, 0});
+  }
+  watch_hosts();
+}
+
+void Engine::watch_hosts() {
+  if (options_.blocked_ms_max == 0) return;
+  watchdog_timer_ = world_.loop.after(std::min(options_.blocked_ms_max, kWatchdogMs),
+                                      [this] { look_for_blocked_hosts(); });
 }
 
 // ---- the end of a host

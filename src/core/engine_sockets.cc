@@ -10,6 +10,10 @@ namespace {
 // What code may send before its 101, on one socket.
 constexpr std::size_t kEarlyBytesMax = 1024 * 1024;
 constexpr std::uint32_t kEarlySweepMs = 30'000;
+// A client that closes this soon after its last message may still wait for the answer; and when all
+// its handlers have ended, what they sent may still wait for the disk.
+constexpr std::int64_t kAnswerMs = 1'000;
+constexpr std::uint32_t kGateMs = 30;
 }  // namespace
 
 // ---- from clients
@@ -24,6 +28,8 @@ void Engine::on_message(net::SocketId socket, net::MessageKind kind, std::string
   message.connection = connection->id;
   message.kind = static_cast<std::uint8_t>(kind);
   message.data = data;
+  ++connection->messages_held;
+  connection->last_message_ms = world_.clock.steady_ms();
   deliver(slot, EventKind::kSocketMessage, agent, connection->id.value, message);
   pause_if_crowded(*connection, slot);
 }
@@ -39,6 +45,31 @@ bool Engine::auto_responded(Connection& connection, net::MessageKind kind, std::
     agent->host->send(wire::AutoResponded{connection.id, connection.auto_response_ms});
   }
   return true;
+}
+
+// The client closes right after a message: the code learns of both, and the socket stays open until
+// the answers have left.
+bool Engine::on_socket_closing(net::SocketId socket, std::uint16_t code, std::string_view reason,
+                               bool clean) {
+  Connection* connection = connections_.find(socket);
+  if (connection == nullptr || connection->orphaned || connection->closed) return false;
+  const bool answers_may_come =
+      connection->messages_held > 0 ||
+      (connection->last_message_ms >= 0 &&
+       world_.clock.steady_ms() - connection->last_message_ms < kAnswerMs);
+  if (!answers_may_come) return false;
+  connection->closing_code = code == 1005 || code == 1006 ? 1000 : code;
+  end_connection(*connection, code, reason, clean);
+  return true;
+}
+
+void Engine::finish_closing(Connection& connection) {
+  if (connection.closing_code == 0) return;
+  world_.loop.after(kGateMs, [this, alive = std::weak_ptr(alive_), id = connection.id] {
+    Connection* closing = alive.expired() ? nullptr : connections_.find(id);
+    if (closing == nullptr || !closing->socket) return;
+    server_->close(closing->socket, closing->closing_code, {});
+  });
 }
 
 void Engine::on_socket_closed(net::SocketId socket, std::uint16_t code, std::string_view reason,
@@ -59,7 +90,11 @@ void Engine::end_connection(Connection& connection, std::uint16_t code, std::str
   const unsigned slot = agent ? slot_of(*agent) : connection.slot();
   const bool nobody = stopping_ && supervisor_.active(slot) == nullptr;
   if (connection.orphaned || nobody) return erase(connection);
-  if (std::exchange(connection.closed, true)) return;
+  if (std::exchange(connection.closed, true)) {
+    // Told when it began to close. Whichever comes last, this or the end of that handler, ends it.
+    if (connection.close_told && connection.messages_held == 0) erase(connection);
+    return;
+  }
   wire::SocketClosed message;
   message.connection = connection.id;
   message.code = code;

@@ -235,6 +235,44 @@ TEST_F(CoreTest, TellsAWokenAgentOfTheSocketThatClosed) {
   EXPECT_EQ(engine->agents(), 0u);
 }
 
+TEST_F(CoreTest, HoldsASocketThatItsClientClosesUntilTheAnswersHaveLeft) {
+  boot();
+  const net::SocketId socket = open_socket(host(), "a", connection(1));
+  message(socket, "question");
+  EXPECT_TRUE(client().on_socket_closing(socket, 4001, "bye", true));
+  settle();
+  const auto question = host().take("SocketMessage").at(0);
+  const auto closed = host().take("SocketClosed").at(0);
+  EXPECT_EQ(closed.number, 4001);
+  host().begin(question.slot);
+  host().begin(closed.slot);
+  host().finish(closed.slot);
+  host().send(wire::Log{0, "{}"});
+  world.advance(100);
+  EXPECT_FALSE(network.sockets[socket.value].close_code) << "the question is not answered yet";
+  host().send(wire::Send{connection(1), 0, "answer"});
+  host().finish(question.slot);
+  settle();
+  world.advance(100);
+  EXPECT_THAT(network.sockets[socket.value].sent, ElementsAre("answer"));
+  EXPECT_EQ(network.sockets[socket.value].close_code, 4001);
+  client().on_socket_closed(socket, 4001, "bye", true);
+  settle();
+  EXPECT_EQ(host().count("SocketClosed"), 0u) << "its end is told once";
+  EXPECT_EQ(engine->connections(), 0u);
+}
+
+TEST_F(CoreTest, LetsAQuietSocketCloseAtOnce) {
+  boot();
+  const net::SocketId socket = open_socket(host(), "a", connection(1));
+  EXPECT_FALSE(client().on_socket_closing(socket, 1000, "", true));
+  message(socket, "long ago");
+  settle();
+  finish_all(host());
+  world.advance(2'000);
+  EXPECT_FALSE(client().on_socket_closing(socket, 1000, "", true));
+}
+
 TEST_F(CoreTest, EndsAHostThatSendsNonsense) {
   boot();
   FakeHost& first = host();
@@ -412,6 +450,28 @@ TEST_F(CoreTest, AnswersWithTheBuildErrorWhileThereIsNothingToServe) {
   EXPECT_THAT(network.answers[waiting].body, HasSubstr("comma missing"));
   const std::uint64_t upgrade = request("/agents/room/a", true);
   EXPECT_EQ(network.sockets[network.upgrades[upgrade].value].close_code, 1013);
+}
+
+TEST_F(CoreTest, EndsAHostWhoseEventLoopIsBlocked) {
+  boot();
+  const net::SocketId socket = open_socket(host(), "a", connection(1));
+  FakeHost& first = host();
+  message(socket, "waits for the model");
+  settle();
+  const auto slow = first.take("SocketMessage").at(0);
+  first.begin(slow.slot);
+  world.advance(120'000);
+  EXPECT_FALSE(first.killed) << "a handler that waits blocks nothing";
+  message(socket, "for (;;);");
+  settle();
+  first.blocked = true;
+  world.advance(29'000);
+  EXPECT_FALSE(first.killed);
+  world.advance(10'000);
+  EXPECT_TRUE(first.killed);
+  EXPECT_TRUE(report.has("R409"));
+  EXPECT_EQ(texts(host().take("SocketMessage")), (std::vector<std::string>{"for (;;);"}));
+  EXPECT_FALSE(network.sockets[socket.value].close_code);
 }
 
 // ---- the supervisor

@@ -167,12 +167,36 @@ Fault fault_from_json(std::string_view json, Fault fault) {
   text("where", fault.where);
   text("fix", fault.fix);
   text("stack", fault.stack);
+  fault.stack = own_frames(fault.stack);
   const auto status = parsed.find("status");
   if (status != parsed.end() && status->is_number_integer()) {
     const auto value = status->get<std::int64_t>();
     if (value >= 400 && value <= 599) fault.status = static_cast<std::uint16_t>(value);
   }
   return fault;
+}
+
+std::string own_frames(std::string_view stack) {
+  const auto foreign = [](std::string_view line) {
+    return line.find("(node:") != std::string_view::npos ||
+           line.find(" node:") != std::string_view::npos ||
+           line.find("/host/runtime/src/") != std::string_view::npos ||
+           line.find("/host/host.mjs:") != std::string_view::npos;
+  };
+  std::string own;
+  bool any_own = false;
+  for (std::string_view rest = stack; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    const bool frame = line.find("    at ") == 0;
+    if (!frame || !foreign(line)) {
+      own += own.empty() ? "" : "\n";
+      own += line;
+      any_own = any_own || frame;
+    }
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return any_own ? own : std::string(stack);
 }
 
 std::string_view header_value(std::string_view headers, std::string_view name) {

@@ -39,6 +39,9 @@ std::string close_reason(const Fault& fault, Mode mode, std::string_view referen
 
 // From the JSON of a ResponseFailed or LoadFailed frame; what it lacks stays as given.
 Fault fault_from_json(std::string_view json, Fault base);
+// The frames of a stack that are neither Node's nor the runtime's; all of it if there are no
+// others.
+std::string own_frames(std::string_view stack);
 // The value of a header in a packed list, by its name in any case; empty if there is none.
 std::string_view header_value(std::string_view headers, std::string_view name);
 

@@ -37,6 +37,11 @@ Status Host::launch(HostLauncher& launcher) {
   return {};
 }
 
+std::uint64_t Host::heartbeat() const {
+  return static_cast<wire::ProgressPage*>(launched_.page.data())
+      ->heartbeat.load(std::memory_order_relaxed);
+}
+
 void Host::kill(std::string reason) {
   if (reason_.empty()) reason_ = std::move(reason);
   if (launched_.process) launched_.process->kill(SIGKILL);

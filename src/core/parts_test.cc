@@ -134,6 +134,17 @@ TEST(Fault, IsReadFromAHostsJson) {
   EXPECT_EQ(fault_from_json(R"({"status":200})", {}).status, 500);
 }
 
+TEST(OwnFrames, LeavesOutNodesAndTheRuntimes) {
+  EXPECT_EQ(
+      own_frames("Error: boom\n    at f (/p/a.ts:1:2)\n    at node:internal/x:1:2\n"
+                 "    at y (node:internal/z:3:4)\n    at g (/x/host/runtime/src/main.ts:1:1)\n"
+                 "    at h (/p/b.ts:3:4)"),
+      "Error: boom\n    at f (/p/a.ts:1:2)\n    at h (/p/b.ts:3:4)");
+  const char* foreign = "Error: x\n    at node:internal/x:1:2";
+  EXPECT_EQ(own_frames(foreign), foreign);
+  EXPECT_EQ(own_frames(""), "");
+}
+
 TEST(HeaderValue, IsFoundInAnyCase) {
   const std::string_view headers("Host\0h\0ACCEPT\0text/html\0", 24);
   EXPECT_EQ(header_value(headers, "accept"), "text/html");

@@ -56,9 +56,13 @@ struct Connection {
   std::int64_t auto_response_ms = -1;
   std::uint32_t host_number = 0;  // whose code accepted it
   bool hibernatable = false;
-  bool closed = false;    // its SocketClosed is on its way
-  bool orphaned = false;  // the code that knew it is gone: its end is told to nobody
-  bool paused = false;    // not read, until its host has room
+  bool closed = false;                // its SocketClosed is on its way
+  bool close_told = false;            // and its handler has ended
+  std::uint16_t closing_code = 0;     // the client closes it: it is held open for answers
+  std::uint32_t messages_held = 0;    // on their way to the code
+  std::int64_t last_message_ms = -1;  // steady
+  bool orphaned = false;              // the code that knew it is gone: its end is told to nobody
+  bool paused = false;                // not read, until its host has room
   std::string url;
   std::string protocol;
   std::string tags;  // packed

@@ -63,6 +63,7 @@ struct Reader {
   void on(const wire::PeerGone& m) { add({.type = "PeerGone", .count = m.peer}); }
   void on(const wire::Drain&) { add({.type = "Drain"}); }
   void on(const wire::AutoResponded& m) {
+    if (!m.connection) return;  // the watchdog's nudge
     add({.type = "AutoResponded", .subject = m.connection.value});
   }
 };
@@ -74,6 +75,7 @@ FakeHost::FakeHost(std::unique_ptr<os::Stream> stream, wire::ProgressPage& page,
 }
 
 void FakeHost::on_data(std::string_view data) {
+  if (!blocked) page_.heartbeat.fetch_add(1);
   Reader reader{*this};
   const Status status = reader_.feed(data, [&](std::string_view frame) {
     return wire::dispatch<wire::Direction::kToHost>(frame, reader);

@@ -59,6 +59,7 @@ class FakeHost final : public os::StreamEvents {
   std::string configured;
   bool killed = false;
   bool obeys_kill = true;
+  bool blocked = false;  // its event loop does not turn
 
  private:
   friend struct Reader;

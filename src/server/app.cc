@@ -96,6 +96,7 @@ void App::make_engine() {
   options.worker = project_.name;
   options.supervisor.host_count = options_.hosts;
   options.supervisor.spare = !options_.inspect;
+  if (options_.inspect) options.blocked_ms_max = 0;  // it stands still at breakpoints
   core::EngineHooks hooks;
   hooks.on_serving = [this] { on_serving(); };
   hooks.on_loaded = [this](std::string_view json) { on_loaded(json); };

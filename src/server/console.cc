@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "core/fault.h"
+
 namespace hearth::server {
 
 namespace {
@@ -60,7 +62,7 @@ std::string log_line(std::string_view json) {
   line += message;
   const std::string where = text_of(parsed, "where");
   if (!where.empty()) line += " (" + where + ")";
-  std::string stack = text_of(parsed, "stack");
+  std::string stack = core::own_frames(text_of(parsed, "stack"));
   // V8's stacks begin with the message again.
   const std::size_t frames = stack.find("\n    at ");
   if (frames != std::string::npos && stack.substr(0, frames).find(message) != std::string::npos) {
@@ -84,7 +86,7 @@ Console::Console() {
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_st>(
       colour ? spdlog::color_mode::always : spdlog::color_mode::never);
   logger_ = std::make_shared<spdlog::logger>("hearth", std::move(sink));
-  logger_->set_pattern("%H:%M:%S.%e %^%-5l%$ %v");
+  logger_->set_pattern("%H:%M:%S.%e %^%l%$ %v");
   logger_->set_level(spdlog::level::info);
   logger_->flush_on(spdlog::level::debug);
 }
