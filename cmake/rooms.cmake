@@ -6,7 +6,9 @@ target_compile_options(hearth_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wconversion
   -Wno-sign-conversion -fno-omit-frame-pointer)
 if(HEARTH_SANITIZE)
-  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
+  # A finding ends the program, so that a test which meets one fails.
+  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE}
+    -fno-sanitize-recover=all)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND HEARTH_FUZZERS)
