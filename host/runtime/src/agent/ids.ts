@@ -4,13 +4,20 @@ import { inspect } from "node:util";
 
 export class DurableObjectId {
   readonly #hex: string;
+  /** The unique key of the namespace that made it, which need not check it again. */
+  readonly #madeBy: string;
   readonly name: string | undefined;
   readonly jurisdiction: string | undefined;
 
-  constructor(hex: string, name?: string, jurisdiction?: string) {
+  constructor(hex: string, madeBy: string, name?: string, jurisdiction?: string) {
     this.#hex = hex;
+    this.#madeBy = madeBy;
     if (name !== undefined) this.name = name;
     if (jurisdiction !== undefined) this.jurisdiction = jurisdiction;
+  }
+
+  static belongsTo(id: DurableObjectId, uniqueKey: string): boolean {
+    return id.#madeBy === uniqueKey;
   }
 
   toString(): string {

@@ -5,6 +5,7 @@ import { checkHex, DurableObjectId } from "./ids.ts";
 import type { AgentAddress, NamespaceInfo } from "./types.ts";
 
 const NAME_BYTES_MAX = 1024;
+const NAMES_KEPT = 4096;
 
 export type StubMaker = (address: AgentAddress, id: DurableObjectId) => object;
 
@@ -17,6 +18,8 @@ export class DurableObjectNamespace {
   readonly #info: NamespaceInfo;
   readonly #makeStub: StubMaker;
   readonly #jurisdiction: string | undefined;
+  /** Ids of the names that were asked for lately: an HMAC costs more than all else in a stub. */
+  readonly #named = new Map<string, string>();
 
   constructor(addon: Addon, info: NamespaceInfo, makeStub: StubMaker, jurisdiction?: string) {
     this.#addon = addon;
@@ -30,7 +33,8 @@ export class DurableObjectNamespace {
   }
 
   newUniqueId(options?: NewUniqueIdOptions): DurableObjectId {
-    return new DurableObjectId(this.#addon.newUniqueId(this.#info.uniqueKey), undefined,
+    const { uniqueKey } = this.#info;
+    return new DurableObjectId(this.#addon.newUniqueId(uniqueKey), uniqueKey, undefined,
                                options?.jurisdiction ?? this.#jurisdiction);
   }
 
@@ -42,13 +46,22 @@ export class DurableObjectNamespace {
     if (text.length * 3 > NAME_BYTES_MAX && Buffer.byteLength(text) > NAME_BYTES_MAX) {
       throw new TypeError(`A Durable Object's name cannot be longer than ${NAME_BYTES_MAX} bytes (R404). This one has ${Buffer.byteLength(text)}.`);
     }
-    return new DurableObjectId(this.#addon.idFromName(this.#info.uniqueKey, text), text, this.#jurisdiction);
+    return new DurableObjectId(this.#hexOf(text), this.#info.uniqueKey, text, this.#jurisdiction);
+  }
+
+  #hexOf(name: string): string {
+    let hex = this.#named.get(name);
+    if (hex !== undefined) return hex;
+    hex = this.#addon.idFromName(this.#info.uniqueKey, name);
+    if (this.#named.size >= NAMES_KEPT) this.#named.clear();
+    this.#named.set(name, hex);
+    return hex;
   }
 
   idFromString(id: string): DurableObjectId {
     const hex = checkHex(String(id));
     this.#checkOwn(hex);
-    return new DurableObjectId(hex, undefined, this.#jurisdiction);
+    return new DurableObjectId(hex, this.#info.uniqueKey, undefined, this.#jurisdiction);
   }
 
   get(id: DurableObjectId, _options?: GetOptions): object {
@@ -59,7 +72,7 @@ export class DurableObjectNamespace {
       throw new TypeError("get called on jurisdictional subnamespace with an ID from a different jurisdiction");
     }
     const hex = id.toString();
-    this.#checkOwn(hex);
+    if (!DurableObjectId.belongsTo(id, this.#info.uniqueKey)) this.#checkOwn(hex);
     return this.#makeStub({ namespace: this.#info.index, id: hex, name: id.name ?? "" }, id);
   }
 

@@ -25,8 +25,12 @@ export class DurableObjectState {
   }
 
   get id(): DurableObjectId {
-    const { id, name } = this.#agent.address;
-    return (this.#id ??= new DurableObjectId(id, name === "" ? undefined : name));
+    return (this.#id ??= this.#makeId());
+  }
+
+  #makeId(): DurableObjectId {
+    const { namespace, id, name } = this.#agent.address;
+    return new DurableObjectId(id, this.#agent.host.namespaces[namespace]!.uniqueKey, name === "" ? undefined : name);
   }
 
   get storage(): DurableObjectStorage {
