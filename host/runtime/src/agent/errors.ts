@@ -18,6 +18,15 @@ export const STORAGE_GONE = "Durable Object storage is no longer accessible.";
 export const NO_RESPONSE =
   "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
 
+/** What the callers of an agent get whose commit failed, for SQLite's reason. */
+export function storageError(reason: string): PlatformError {
+  if (/constraint/i.test(reason)) {
+    return new Error("Durable Object was reset and rolled back to its last known good state because the application " +
+                     `left the database in a state where constraints were violated: ${reason}`);
+  }
+  return Object.assign(new Error(STORAGE_FAILED, { cause: reason }), { retryable: true });
+}
+
 /** Errors by which a life ended on purpose: whoever sees one uncaught has nothing to report. */
 const expected = new WeakSet<object>();
 
@@ -56,6 +65,7 @@ export function describe(error: unknown): { message: string; stack?: string } {
   if (error instanceof Error) {
     const described: { message: string; stack?: string } = { message: error.message || error.name };
     if (error.stack) described.stack = error.stack;
+    if (typeof error.cause === "string") described.message += ` (${error.cause})`;
     return described;
   }
   if (typeof error === "object" && error !== null) {

@@ -3,7 +3,7 @@
 // asynchronous transaction) events wait in order. Events begin one at a time, with microtasks drained
 // between, and run interleaved at their awaits. Nothing of a life runs once it is broken.
 import type { Database } from "../addon.ts";
-import { BLOCKED_TOO_LONG, expectReset, resetError } from "./errors.ts";
+import { BLOCKED_TOO_LONG, expectReset, resetError, storageError } from "./errors.ts";
 import type { AgentClass, AgentHost, UserObject } from "./host.ts";
 import { callFetch } from "./fetch_event.ts";
 import type { FacetTable } from "./facets.ts";
@@ -261,7 +261,17 @@ export class Agent implements AgentInstance, StorageOwner {
   afterDurable(callback: (error: unknown) => void): void {
     if (this.#database === null || this.broken) callback(this.broken ? this.#reason : null);
     else if (this.#database.durable) callback(null);
-    else this.#database.whenDurable((error) => callback(error === null ? null : (this.#reason ?? error)));
+    else {
+      this.#database.whenDurable((error) => {
+        if (error !== null) this.storageFailed(error.message);
+        callback(error === null ? null : this.#reason);
+      });
+    }
+  }
+
+  /** A commit failed: nothing that waits at the output gate may leave, so this life ends. */
+  storageFailed(reason: string): void {
+    this.reset(storageError(reason));
   }
 
   // ---- beginning and end -----------------------------------------------------------------------

@@ -16,7 +16,6 @@ import { newFetcher } from "../rpc/stub.ts";
 import { installGlobals } from "../web/globals.ts";
 import { setHooks } from "../web/hooks.ts";
 import type { WebSocket } from "../web/websocket.ts";
-import { resetError, STORAGE_FAILED } from "../agent/errors.ts";
 import { AgentEvents } from "../agent/events.ts";
 import { DurableObjectFacets } from "../agent/facets.ts";
 import type { AgentClass, AgentHost } from "../agent/host.ts";
@@ -170,9 +169,8 @@ export class Worker implements AgentHost {
   }
 
   commitFailed(database: Database, message: string): void {
-    const agent = this.residency.agentOf(database);
-    this.report(new Error(`${STORAGE_FAILED} (${message})`), { agent, code: "R407", what: "commit" });
-    agent?.reset(resetError(new Error(STORAGE_FAILED), { retryable: true }));
+    // The first to hear may have been one who waited for it: then the agent is gone already.
+    this.residency.agentOf(database)?.storageFailed(message);
   }
 
   /** Waits for what has begun, makes everything durable, closes all. */
