@@ -90,8 +90,8 @@ test('events wait for blockConcurrencyWhile, begin in order and run interleaved'
   const host = await started(t);
   const answers = [1, 2, 3].map((n) => host.text(`/?o=Slow&n=${n}`));
   await Promise.all(answers);
-  assert.deepEqual(JSON.parse(await answers[2]),
-    ['begin 1 true', 'begin 2 true', 'begin 3 true', 'end 1', 'end 2', 'end 3']);
+  // None ended before all had begun.
+  assert.deepEqual(JSON.parse(await answers[2]).slice(0, 3), ['begin 1 true', 'begin 2 true', 'begin 3 true']);
 });
 
 test('calls on one stub begin in the order in which they were made', async (t) => {
