@@ -111,7 +111,7 @@ run_e2e() {
   say "end to end"
   install_projects || return
   local files
-  mapfile -t files < <(find tests/protocol tests/e2e -name '*.test.mjs' ! -name 'browser*' | sort)
+  mapfile -t files < <(find tests -path tests/projects -prune -o -name '*.test.mjs' ! -name 'browser*' -print | sort)
   node_tests "end to end" 3 "${files[@]}"
 }
 

@@ -2,20 +2,19 @@
 // secrets, module rules, assets; and what a faulty one is answered with.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 
 import { Socket, http } from "../lib/clients.mjs";
 import { kHearth, kProjects } from "../lib/paths.mjs";
 import { until } from "../lib/process.mjs";
+import { temporaryFolder } from "../lib/folders.mjs";
 import { hearthOnly, startFor } from "../lib/target.mjs";
 
 /** A copy of a test project in a folder of its own, for tests that write into it. */
 function copyOf(t, project) {
-  const folder = mkdtempSync(join(tmpdir(), "hearth-project-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder("hearth-project-");
   cpSync(join(kProjects, project), folder, { recursive: true });
   symlinkSync(join(kProjects, "node_modules"), join(folder, "node_modules"));
   return folder;
@@ -177,8 +176,7 @@ describe("a faulty project is refused with place and cure", () => {
   });
 
   test("no configuration at all", hearthOnly, (t) => {
-    const folder = mkdtempSync(join(tmpdir(), "hearth-project-"));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder("hearth-project-");
     assert.match(refusal(folder), /there is no wrangler\.json, wrangler\.jsonc or wrangler\.toml in .*\(C111\)/);
   });
 

@@ -1,15 +1,15 @@
 // What hearth promises about its own life: connections outlive code, acknowledged writes outlive
 // everything, and every end explains itself.
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { connectAgent } from "../lib/agent-client.mjs";
 import { Socket, http } from "../lib/clients.mjs";
+import { temporaryFolder } from "../lib/folders.mjs";
 import { kHearth, kProjects } from "../lib/paths.mjs";
 import { Child, alive, descriptors, until } from "../lib/process.mjs";
 import { onHearth, start, startFor } from "../lib/target.mjs";
@@ -17,27 +17,11 @@ import { onHearth, start, startFor } from "../lib/target.mjs";
 const kHostDied = /host|SIGKILL|died|killed/i;
 const suite = { skip: onHearth ? false : "hearth's own promises", concurrency: 1 };
 
-/** A copy of the raw project that a test may edit, with its modules found as before. */
-function editable(t, project = "raw") {
-  const folder = mkdtempSync(join(kProjects, `.edit-${project}-`));
+/** A copy of a project that a test may edit, beside it, so that its modules are found as before. */
+function editable(project = "raw") {
+  const folder = temporaryFolder(`.edit-${project}-`, kProjects);
   cpSync(join(kProjects, project), folder, { recursive: true });
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** `hearth dev` on such a copy, which goes only after hearth has. */
-async function startDev(t, options = {}) {
-  const folder = mkdtempSync(join(kProjects, ".edit-dev-"));
-  cpSync(join(kProjects, "raw"), folder, { recursive: true });
-  const target = await start(folder, { command: "dev", ...options });
-  t.after(async () => {
-    try {
-      await target.stop();
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
-  return { folder, target };
 }
 
 const edit = (folder, file, change) => writeFileSync(join(folder, file), change(readFileSync(join(folder, file), "utf8")));
@@ -221,7 +205,8 @@ describe("resources", suite, () => {
 
 describe("dev", suite, () => {
   test("reloads on a change of the sources, and keeps the sockets", async (t) => {
-    const { folder, target } = await startDev(t);
+    const folder = editable();
+    const target = await startFor(t, folder, { command: "dev" });
     const socket = await Socket.connect(`${target.ws}/room/dev?user=u&tag=t`);
     assert.equal(await socket.ask("hello"), "hello");
     edit(folder, "server.ts", (text) => text.replace("default: return ws.send(message);", 'default: return ws.send(`new ${message}`);'));
@@ -232,7 +217,8 @@ describe("dev", suite, () => {
   });
 
   test("keeps serving the old code while the build is broken, and says where", async (t) => {
-    const { folder, target } = await startDev(t, { expectErrors: [/build/i] });
+    const folder = editable();
+    const target = await startFor(t, folder, { command: "dev", expectErrors: [/build/i] });
     const socket = await Socket.connect(`${target.ws}/room/dev?user=u`);
     const whole = readFileSync(join(folder, "server.ts"), "utf8");
     edit(folder, "server.ts", (text) => `${text}\nconst = 1;\n`);
@@ -247,12 +233,11 @@ describe("dev", suite, () => {
 
 describe("what cannot start says why, and exits", suite, () => {
   async function fails(config, pattern, { port = 0, state: given } = {}) {
-    const state = given ?? mkdtempSync(join(tmpdir(), "hearth-test-"));
+    const state = given ?? temporaryFolder("hearth-test-");
     const child = new Child(kHearth, ["serve", "-c", config, "--port", String(port), "--state", state], { env: { ...process.env, NO_COLOR: "1" } });
     const timer = setTimeout(() => child.killTree(), 15_000);
     await child.exited;
     clearTimeout(timer);
-    if (!given) rmSync(state, { recursive: true, force: true });
     assert.equal(child.exit.signal, null, `it went on:\n${child.output}`);
     assert.notEqual(child.exit.code, 0, child.output);
     assert.match(child.output, pattern);
@@ -266,22 +251,22 @@ describe("what cannot start says why, and exits", suite, () => {
     await fails(join(kProjects, "raw/wrangler.jsonc"), new RegExp(`${port}.*(in use|taken|busy)|(in use|taken|busy).*${port}`, "i"), { port });
   });
 
-  test("a configuration that is not JSON", async (t) => {
-    const folder = editable(t);
+  test("a configuration that is not JSON", async () => {
+    const folder = editable();
     edit(folder, "wrangler.jsonc", (text) => text.replace('"main": "server.ts",', '"main": "server.ts"'));
     await fails(join(folder, "wrangler.jsonc"), /wrangler\.jsonc:\d+/);
   });
 
   test("a configuration that is not there", () => fails(join(kProjects, "nowhere/wrangler.jsonc"), /nowhere/));
 
-  test("a main that is not there", async (t) => {
-    const folder = editable(t);
+  test("a main that is not there", async () => {
+    const folder = editable();
     edit(folder, "wrangler.jsonc", (text) => text.replace('"server.ts"', '"sever.ts"'));
     await fails(join(folder, "wrangler.jsonc"), /sever\.ts/);
   });
 
-  test("a source that does not build", async (t) => {
-    const folder = editable(t);
+  test("a source that does not build", async () => {
+    const folder = editable();
     edit(folder, "server.ts", (text) => `import "./nowhere.ts";\n${text}`);
     await fails(join(folder, "wrangler.jsonc"), /server\.ts:1:\d+[\s\S]*nowhere/);
   });

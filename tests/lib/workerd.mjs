@@ -83,6 +83,9 @@ function configText(project, folder, vars) {
     ...objects.map((b) => `(name = ${text(b.name)}, durableObjectNamespace = ${text(b.class_name)})`),
     ...Object.entries({ ...project.vars, ...vars }).map(([name, value]) =>
       `(name = ${text(name)}, ${typeof value === "string" ? `text = ${text(value)}` : `json = ${text(JSON.stringify(value))}`})`),
+    // Of this worker itself only.
+    ...(project.services ?? []).map(({ binding, entrypoint }) =>
+      `(name = ${text(binding)}, service = (name = "main"${entrypoint ? `, entrypoint = ${text(entrypoint)}` : ""}))`),
   ];
   const namespaces = classes.map((name) =>
     `(className = ${text(name)}, uniqueKey = ${text(`${project.name}-${name}`)}, enableSql = ${sqlite.has(name)})`);
