@@ -1,5 +1,7 @@
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -8,6 +10,7 @@
 
 #include "os/asio_world.h"
 #include "os/files.h"
+#include "os/port_holder.h"
 #include "os/shared_memory.h"
 #include "os/virtual_world.h"
 
@@ -97,6 +100,20 @@ TEST(LockFile, IsHeldByOneAndNamesItsHolder) {
   }
   EXPECT_TRUE(lock_file(path));
   std::filesystem::remove(path);
+}
+
+TEST(PortHolder, NamesTheProcessThatListens) {
+  const Descriptor listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(listener.get(), generic, size), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  ASSERT_EQ(::getsockname(listener.get(), generic, &size), 0);
+  EXPECT_EQ(port_holder(ntohs(address.sin_port)),
+            "os_test (process " + std::to_string(::getpid()) + ")");
 }
 
 TEST(SharedMemory, IsZeroedAndWritable) {

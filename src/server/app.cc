@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "os/files.h"
+#include "os/port_holder.h"
 #include "server/banner.h"
 #include "server/state_check.h"
 
@@ -117,8 +118,9 @@ bool App::start_network() {
   const Status started = network_->start();
   if (started) return true;
   if (started.error().code == ErrorCode::kConflict) {
-    fail("S301: port " + std::to_string(options.port) + " of " + options.address +
-         " is in use: " + started.error().message + "; give another with --port, or 0 for any");
+    const std::string holder = os::port_holder(options.port);
+    fail("S301: port " + std::to_string(options.port) + " of " + options.address + " is in use" +
+         (holder.empty() ? "" : " by " + holder) + "; give another with --port, or 0 for any");
   } else {
     fail(started.error().message);
   }
