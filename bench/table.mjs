@@ -33,7 +33,7 @@ export function tables(cases, results, facts) {
   const rest = done.filter((item) => item.kind !== "throughput");
   const lines = [
     `Measured on ${facts.machine.cores} cores of ${facts.machine.cpu}, ${facts.machine.memoryGb} GB, Linux ${facts.machine.kernel}; ` +
-      `workerd ${facts.workerd}, Node.js ${facts.node} in the hosts; ${facts.rounds} rounds of ${facts.seconds} s in turns, medians. To repeat it: \`./dev bench\`.`,
+      `hearth built as ${facts.built}, workerd ${facts.workerd}, Node.js ${facts.node} in the hosts; ${facts.rounds} rounds of ${facts.seconds} s in turns, medians. To repeat it: \`./dev bench\`.`,
     "",
   ];
   if (rates.length > 0) {
