@@ -116,7 +116,8 @@ bool App::start_network() {
   network_ = net::make_server(context_, options, *engine_);
   engine_->attach(*network_);
   const Status started = network_->start();
-  if (started) return true;
+  listening_ = started.ok();
+  if (listening_) return true;
   if (started.error().code == ErrorCode::kConflict) {
     const std::string holder = os::port_holder(options.port);
     fail("S301: port " + std::to_string(options.port) + " of " + options.address + " is in use" +
@@ -330,7 +331,7 @@ void App::stop() {
 void App::fail(const std::string& message) {
   exit_code_ = 1;
   if (!message.empty()) console_.say(core::Level::kError, message);
-  if (engine_ && network_) stop();
+  if (listening_) stop();
 }
 
 }  // namespace hearth::server

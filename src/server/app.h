@@ -80,6 +80,7 @@ class App {
   std::int64_t deployed_ms_ = 0;
   std::vector<WatchedFile> watched_;
   os::TimerId watch_timer_;
+  bool listening_ = false;
   bool serving_ = false;
   bool stopping_ = false;
   int exit_code_ = 0;
