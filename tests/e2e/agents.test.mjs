@@ -130,7 +130,8 @@ describe("sql, schedule, queue", () => {
   test("the queue runs in order", async () => {
     const client = await connect("queue");
     for (const note of ["a", "b", "c"]) await client.call("enqueue", [note]);
-    const rows = await until(async () => { const seen = await client.call("log", ["queued"]); return seen.length === 3 && seen; }, "the queue");
+    let rows = [];
+    await until(async () => (rows = await client.call("log", ["queued"])).length === 3, () => `the queue ran ${JSON.stringify(rows)} of three`);
     assert.deepEqual(rows.map((row) => row.note), ["a", "b", "c"]);
   });
 });
