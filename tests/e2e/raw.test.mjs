@@ -290,6 +290,14 @@ describe("an alarm", () => {
     assert.deepEqual((await http(`${url}/alarm-get`)).json(), { alarm: null, fired: [] });
   });
 
+  test("that its handler sets again, for the very same moment, fires again", async () => {
+    const url = `${target.url}/store/alarm-again`;
+    await http(`${url}/alarm-set?in=50&again=2`);
+    let seen;
+    await until(async () => (seen = (await http(`${url}/alarm-get`)).json()).fired.length === 3, () => `three firings of ${JSON.stringify(seen)}`);
+    assert.equal(seen.alarm, null);
+  });
+
   test("that fails is tried again", async () => {
     const url = `${target.url}/store/alarm-retry`;
     await http(`${url}/alarm-set?in=50&failures=1`);

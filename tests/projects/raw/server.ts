@@ -116,6 +116,11 @@ export class Store extends DurableObject<Env> {
       await this.ctx.storage.sync();
       throw new Error("alarm failed on purpose");
     }
+    const again = (await this.ctx.storage.get<number>("again")) ?? 0;
+    if (again > 0) {
+      await this.ctx.storage.put("again", again - 1);
+      await this.ctx.storage.setAlarm((await this.ctx.storage.get<number>("due"))!);
+    }
     await this.ctx.storage.put("fired", [...fired, { at: Date.now(), retryCount: info?.retryCount, isRetry: info?.isRetry }]);
   }
 }

@@ -17,7 +17,9 @@ export async function storage(ctx: DurableObjectState, url: URL, request: Reques
     case "count": return new Response(String((await storage.get<number>("n")) ?? 0));
     case "alarm-set": {
       await storage.put("failures", Number(url.searchParams.get("failures") ?? 0));
-      await storage.setAlarm(Date.now() + Number(url.searchParams.get("in")));
+      const due = Date.now() + Number(url.searchParams.get("in"));
+      await storage.put({ due, again: Number(url.searchParams.get("again") ?? 0) });
+      await storage.setAlarm(due);
       return Response.json(await storage.getAlarm());
     }
     case "alarm-get": return Response.json({ alarm: await storage.getAlarm(), fired: (await storage.get("fired")) ?? [] });
