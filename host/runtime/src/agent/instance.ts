@@ -76,6 +76,7 @@ export class Agent implements AgentInstance, StorageOwner {
   get root(): Agent { return this.keeper.parent?.root ?? this; }
   get broken(): boolean { return this.#phase === Phase.Broken; }
   get isFacet(): boolean { return this.keeper.parent !== null; }
+  get sqlite(): boolean { return this.isFacet || (this.host.namespaces[this.address.namespace]?.sqlite ?? true); }
   get reason(): unknown { return this.#reason; }
   /** An event may begin right now. */
   get open(): boolean { return this.#phase === Phase.Ready && this.#shut === 0 && this.#waiting === null; }

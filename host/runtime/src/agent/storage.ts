@@ -13,6 +13,8 @@ export interface StorageOwner {
   readonly broken: boolean;
   readonly database: Database;
   readonly isFacet: boolean;
+  /** The class has SQL: it is in new_sqlite_classes, or in no migration. */
+  readonly sqlite: boolean;
   /** The class has an alarm handler (read from the object once it exists, else from its class). */
   readonly hasAlarmHandler: boolean;
   /** The alarm whose handler runs now: hidden from getAlarm(), kept until the handler has succeeded. */
@@ -52,15 +54,26 @@ export class SyncKvStorage {
   get [Symbol.toStringTag](): string { return "SyncKvStorage"; }
 }
 
-/** The agent's database, unless the agent was reset. */
+const NO_SQL =
+  "SQL is not enabled for this Durable Object class. To enable it, change `new_classes` to `new_sqlite_classes` within " +
+  "the 'migrations' field in your wrangler.jsonc or wrangler.toml file.";
+const NO_SYNC_KV =
+  "The storage.kv (synchronous KV) API is only available for SQLite-backed Durable Objects, but this object's namespace is " +
+  "not declared to use SQLite. Use the asynchronous methods of `storage` itself, or change `new_classes` to " +
+  "`new_sqlite_classes` within the 'migrations' field in your wrangler.jsonc or wrangler.toml file.";
+
+/** The agent's database, unless the agent was reset, or (with `refusal`) its class has no SQL. */
 class Source implements DatabaseSource {
   readonly #owner: StorageOwner;
+  readonly #refusal: string | null;
 
-  constructor(owner: StorageOwner) {
+  constructor(owner: StorageOwner, refusal: string | null = null) {
     this.#owner = owner;
+    this.#refusal = refusal;
   }
 
   get usable(): Database {
+    if (this.#refusal !== null && !this.#owner.sqlite) throw new Error(this.#refusal);
     if (this.#owner.broken) throw new Error(STORAGE_GONE);
     return this.#owner.database;
   }
@@ -79,8 +92,8 @@ export class DurableObjectStorage {
     this.#source = new Source(owner);
     this.#values = new KeyValues(this.#source);
     this.#transactions = new Transactions(this.#source, owner);
-    this.kv = new SyncKvStorage(this.#values);
-    this.sql = new SqlStorage(this.#source);
+    this.kv = new SyncKvStorage(new KeyValues(new Source(owner, NO_SYNC_KV)));
+    this.sql = new SqlStorage(new Source(owner, NO_SQL));
   }
 
   async get(keys: string | string[], _options?: Options): Promise<unknown> {
