@@ -21,7 +21,16 @@ export class AgentEvents {
     this.#residency = residency;
     this.#addon = residency.host.addon;
     residency.sockets.localHandler = (record) => ({
-      message: (data) => this.#local(record, (agent) => callMessage(agent, record, data), "webSocketMessage"),
+      message: (data) => {
+        const { agent } = this.#resident(record);
+        const automatic = agent.state.getWebSocketAutoResponse();
+        if (automatic === null || automatic.request !== data) {
+          this.#local(record, () => callMessage(agent, record, data), "webSocketMessage");
+          return;
+        }
+        record.autoResponded(Date.now());
+        record.socket.send(automatic.response);
+      },
       close: (code, reason, clean) => this.#local(record, (agent) => {
         const result = agent.object!.webSocketClose?.(record.socket, code, reason, clean);
         record.home!.remove(record);
