@@ -1,4 +1,5 @@
-// What the platform adds to Web Crypto: crypto.DigestStream and crypto.subtle.timingSafeEqual.
+// What the platform adds to Web Crypto: crypto.DigestStream, crypto.subtle.timingSafeEqual, and MD5 in
+// crypto.subtle.digest.
 import { createHash, timingSafeEqual as equalBytes, type Hash } from "node:crypto";
 
 const algorithms = new Map([["MD5", "md5"], ["SHA-1", "sha1"], ["SHA-256", "sha256"], ["SHA-384", "sha384"], ["SHA-512", "sha512"]]);
@@ -43,15 +44,24 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reje
   return { promise, resolve, reject };
 }
 
-function view(value: unknown, place: number): Uint8Array {
+function view(value: unknown, place: number, method: string): Uint8Array {
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  throw new TypeError(`Failed to execute 'timingSafeEqual' on 'SubtleCrypto': parameter ${place} is not of type 'BufferSource'.`);
+  throw new TypeError(`Failed to execute '${method}' on 'SubtleCrypto': parameter ${place} is not of type 'BufferSource'.`);
+}
+
+const nodeDigest = SubtleCrypto.prototype.digest;
+
+/** As Node's own, and MD5, which the platform has for the sake of older systems. */
+export async function digest(this: SubtleCrypto, algorithm: string | { name: string }, data: ArrayBuffer | ArrayBufferView): Promise<ArrayBuffer> {
+  const name = typeof algorithm === "string" ? algorithm : algorithm?.name;
+  if (String(name).toUpperCase() !== "MD5") return nodeDigest.call(this, algorithm, data as BufferSource);
+  return new Uint8Array(createHash("md5").update(view(data, 2, "digest")).digest()).buffer;
 }
 
 export function timingSafeEqual(a: ArrayBuffer | ArrayBufferView, b: ArrayBuffer | ArrayBufferView): boolean {
-  const left = view(a, 1);
-  const right = view(b, 2);
+  const left = view(a, 1, "timingSafeEqual");
+  const right = view(b, 2, "timingSafeEqual");
   if (left.byteLength !== right.byteLength) throw new TypeError("Input buffers must have the same byte length.");
   return equalBytes(left, right);
 }

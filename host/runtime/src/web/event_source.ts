@@ -50,8 +50,7 @@ export class EventSource extends EventTarget {
   declare readonly CONNECTING: 0;
   declare readonly OPEN: 1;
   declare readonly CLOSED: 2;
-  readonly url: string;
-  readonly withCredentials = false;
+  readonly #url: string;
   #state = 0;
   #retryMs = 3000;
   #lastId = "";
@@ -60,11 +59,11 @@ export class EventSource extends EventTarget {
   constructor(url: string | URL, init?: { withCredentials?: boolean; fetcher?: { fetch: typeof fetch } }) {
     super();
     try {
-      this.url = new URL(url).href;
+      this.#url = new URL(url).href;
     } catch {
       throw new DOMException("Cannot open an EventSource to an invalid URL.", "SyntaxError");
     }
-    if (this.url !== "about:blank") void this.#run(init?.fetcher ?? { fetch });
+    if (this.#url !== "about:blank") void this.#run(init?.fetcher ?? { fetch });
   }
 
   /** An EventSource over a stream of one's own; it is not reconnected. */
@@ -74,6 +73,8 @@ export class EventSource extends EventTarget {
     return source;
   }
 
+  get url(): string { return this.#url; }
+  get withCredentials(): boolean { return false; }
   get readyState(): number { return this.#state; }
   close(): void {
     this.#state = 2;
@@ -85,10 +86,10 @@ export class EventSource extends EventTarget {
       try {
         const headers: Record<string, string> = { accept: "text/event-stream", "cache-control": "no-cache" };
         if (this.#lastId !== "") headers["last-event-id"] = this.#lastId;
-        const response = await fetcher.fetch(this.url, { headers, signal: this.#abort.signal });
+        const response = await fetcher.fetch(this.#url, { headers, signal: this.#abort.signal });
         const type = response.headers.get("content-type") ?? "";
         if (response.status !== 200 || !type.startsWith("text/event-stream")) {
-          this.#fail(new Error(`An EventSource needs status 200 with text/event-stream; ${this.url} answered ${response.status} with ${type || "no type"}.`));
+          this.#fail(new Error(`An EventSource needs status 200 with text/event-stream; ${this.#url} answered ${response.status} with ${type || "no type"}.`));
           this.close();
           return;
         }
@@ -110,7 +111,7 @@ export class EventSource extends EventTarget {
     this.#state = 1;
     this.dispatchEvent(new Event("open"));
     const parser = new Parser((type, data, lastEventId) => {
-      if (this.#state !== 2) this.dispatchEvent(new MessageEvent(type, { data, lastEventId, origin: this.url }));
+      if (this.#state !== 2) this.dispatchEvent(new MessageEvent(type, { data, lastEventId, origin: this.#url }));
     });
     parser.lastId = this.#lastId;
     const decoder = new TextDecoder();

@@ -1,7 +1,8 @@
 // Puts the platform's globals where user code looks for them. Runs once, before the bundle is
 // loaded; Node's own classes that web/ needs were taken by native.ts before.
+import { Body } from "./body.ts";
 import { caches, Cache, CacheStorage } from "./caches.ts";
-import { DigestStream, timingSafeEqual } from "./crypto.ts";
+import { digest, DigestStream, timingSafeEqual } from "./crypto.ts";
 import { EventSource } from "./event_source.ts";
 import { CloseEvent, ErrorEvent } from "./events.ts";
 import { fetch } from "./fetch.ts";
@@ -11,7 +12,7 @@ import { nodeSetTimeout } from "./native.ts";
 import { Request } from "./request.ts";
 import { Response } from "./response.ts";
 import { FixedLengthStream, IdentityTransformStream } from "./streams.ts";
-import { WebSocket, WebSocketPair, WebSocketRequestResponsePair } from "./websocket.ts";
+import { setDefaultBinaryType, WebSocket, WebSocketPair, WebSocketRequestResponsePair } from "./websocket.ts";
 
 export interface GlobalsOptions { compatibilityFlags: Record<string, boolean> }
 
@@ -108,10 +109,21 @@ function defineForOlderNode(): void {
   promise["try"] ??= (run: (...args: unknown[]) => unknown, ...args: unknown[]) => new Promise((resolve) => resolve(run(...args)));
 }
 
+/** Fills the view with at least so many bytes, unless the stream ends before. */
+function readAtLeast(this: ReadableStreamBYOBReader, minElements: number, view: ArrayBufferView<ArrayBuffer>): Promise<unknown> {
+  return this.read(view, { min: minElements } as ReadableStreamBYOBReaderReadOptions);
+}
+
+function extend(prototype: object, members: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(members)) {
+    Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
+  }
+}
+
 /** Puts the platform's globals on globalThis. Called once, before the user's bundle is loaded. */
 export function installGlobals(options: GlobalsOptions): void {
   for (const [name, value] of Object.entries({
-    Headers, Request, Response, fetch, WebSocket, WebSocketPair, WebSocketRequestResponsePair, FixedLengthStream,
+    Body, Headers, Request, Response, fetch, WebSocket, WebSocketPair, WebSocketRequestResponsePair, FixedLengthStream,
     IdentityTransformStream, caches, Cache, CacheStorage, scheduler, HTMLRewriter, self: globalThis,
     Navigator, navigator: new Navigator(), setTimeout: setTimeoutOfAnyLength,
     Cloudflare: Object.freeze({ compatibilityFlags: Object.freeze({ ...options.compatibilityFlags }) }),
@@ -121,6 +133,8 @@ export function installGlobals(options: GlobalsOptions): void {
   })) defineMissing(name, value);
   defineGlobalEvents();
   defineForOlderNode();
-  Object.defineProperty(globalThis.crypto, "DigestStream", { value: DigestStream, writable: true, configurable: true });
-  Object.defineProperty(globalThis.crypto.subtle, "timingSafeEqual", { value: timingSafeEqual, writable: true, configurable: true });
+  if (options.compatibilityFlags["websocket_standard_binary_type"] === true) setDefaultBinaryType("blob");
+  extend(Crypto.prototype, { DigestStream });
+  extend(SubtleCrypto.prototype, { digest, timingSafeEqual });
+  extend(ReadableStreamBYOBReader.prototype, { readAtLeast });
 }

@@ -89,11 +89,17 @@ export function onOutgoing(connect: typeof connectOutgoing): void {
   connectOutgoing = connect;
 }
 
+/** "blob" under compatibility dates from 2026-03-17 on (the flag websocket_standard_binary_type). */
+let defaultBinaryType: "arraybuffer" | "blob" = "arraybuffer";
+export function setDefaultBinaryType(type: typeof defaultBinaryType): void {
+  defaultBinaryType = type;
+}
+
 function newInternals(): Internals {
   return {
     accepted: "no", handedOn: false, closedHere: false, closeSent: false, closeReceived: false, peer: null, transport: null, local: null,
     remote: null, byUrl: false, connecting: false, url: null, inbox: [], inboxBytes: 0, pumping: false, tail: null, context: null,
-    binaryType: "arraybuffer", attachment: null, autoResponseAtMs: 0,
+    binaryType: defaultBinaryType, attachment: null, autoResponseAtMs: 0,
   };
 }
 

@@ -52,6 +52,7 @@ export function serverEnd(socket: WebSocket): WebSocket {
 /** Passes frames and closes between two ends, both ways. */
 export function relay(a: WebSocket, b: WebSocket): void {
   for (const [from, to] of [[a, b], [b, a]] as const) {
+    from.binaryType = "arraybuffer";
     from.addEventListener("message", (event) => to.send((event as globalThis.MessageEvent).data));
     from.addEventListener("close", (event) => {
       const { code, reason } = event as globalThis.CloseEvent;

@@ -32,6 +32,7 @@ export interface WorkerDocument {
 const DEFAULTS: Record<string, string> = {
   nodejs_compat_populate_process_env: "2025-04-01",
   global_navigator: "2022-03-21",
+  websocket_standard_binary_type: "2026-03-17",
 };
 
 /** Which compatibility flags apply: those named, and those of the date that are not disabled. */
@@ -40,6 +41,7 @@ export function flagsOf(document: WorkerDocument): Record<string, boolean> {
   for (const [flag, since] of Object.entries(DEFAULTS)) flags[flag] = document.compatibilityDate >= since;
   if (!document.compatibilityFlags.includes("nodejs_compat")) flags["nodejs_compat_populate_process_env"] = false;
   for (const flag of document.compatibilityFlags) {
+    if (flag.startsWith("no_") && flag.slice(3) in DEFAULTS) flags[flag.slice(3)] = false;
     if (flag === "nodejs_compat_do_not_populate_process_env") flags["nodejs_compat_populate_process_env"] = false;
     flags[flag] = true;
   }
