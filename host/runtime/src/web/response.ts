@@ -2,6 +2,7 @@
 // returns is taken apart for the core by `takeResponse`, which reads no stream and makes none when
 // the body is a string or bytes.
 // Source: Fetch standard, section 5.5; error texts and 101 with a WebSocket as on the platform.
+import { STATUS_CODES } from "node:http";
 import { Body, bodyHeaders, copyBody, extract, extractedType, hasImmutableHeaders, internal, takeBody, textType, toTaken,
          type BodyInit, type BodySource, type Source, type TakenBody } from "./body.ts";
 import { encode, encodingOf, withoutEncoding } from "./encode.ts";
@@ -128,7 +129,7 @@ export class Response extends Body {
   }
 
   get status(): number { return this.#status; }
-  get statusText(): string { return this.#statusText; }
+  get statusText(): string { return this.#statusText || (STATUS_CODES[this.#status] ?? ""); }
   get ok(): boolean { return this.#status >= 200 && this.#status < 300; }
   get webSocket(): WebSocket | null { return this.#webSocket; }
   get url(): string { return this.#more?.url ?? ""; }

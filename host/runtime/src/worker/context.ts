@@ -1,5 +1,6 @@
 // ExecutionContext: the `ctx` of the worker's handlers and entrypoints.
 import type { AgentHost } from "../agent/host.ts";
+import { tracing } from "../modules/tracing.ts";
 
 export class ExecutionContext {
   readonly #host: AgentHost;
@@ -15,6 +16,10 @@ export class ExecutionContext {
 
   get exports(): object {
     return this.#host.exports;
+  }
+
+  get tracing(): object {
+    return tracing;
   }
 
   waitUntil(promise: unknown): void {

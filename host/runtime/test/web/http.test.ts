@@ -140,8 +140,8 @@ const sameCases: Record<string, (classes: Classes) => unknown> = {
     return [response.status, response.ok, response.statusText];
   }),
   "defaults": ({ Response }) => {
-    const { status, statusText, ok, url, redirected, type } = new Response("x");
-    return [status, statusText, ok, url, redirected, type];
+    const { status, ok, url, redirected, type } = new Response("x");
+    return [status, ok, url, redirected, type];
   },
   "status 600 is a RangeError": ({ Response }) => new Response("x", { status: 600 }),
   "status 99 is a RangeError": ({ Response }) => new Response("x", { status: 99 }),
@@ -223,6 +223,11 @@ for (const [name, run] of Object.entries(sameCases)) {
 }
 
 // ---- where the platform differs from Node ------------------------------------------------------------
+
+test("a response without a statusText has its status's", () => {
+  assert.deepEqual([200, 404, 503, 599].map((status) => new Response(null, { status }).statusText), ["OK", "Not Found", "Service Unavailable", ""]);
+  assert.equal(new Response(null, { statusText: "mine" }).statusText, "mine");
+});
 
 const refused = (run: () => unknown, name: string, message: string) => assert.throws(run, { name, message });
 
