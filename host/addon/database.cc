@@ -128,6 +128,9 @@ void Database::tell_alarm_before_commit() {
   if (!now || !now->has_value()) return;
   if (alarm_told_known_ && alarm_told_ && *alarm_told_ <= **now) return;
   tell_alarm(*now, /*gated=*/false);
+  // While an earlier turn is not durable, the gate may hold what that turn said of the alarm ("none",
+  // at the end of a handler): it leaves after this and must not have the last word.
+  if (durable_ != committed_) alarm_told_known_ = false;
   (void)host_->link().flush().ok();  // a core that is gone is noticed by the next read
 }
 

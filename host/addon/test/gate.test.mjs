@@ -192,6 +192,28 @@ addon.start({ socketMessage(slot, connection, what) { steps[what](); addon.send(
   assert.deepEqual(await order('all', 1), ['all null']);
 });
 
+test('an alarm that is set while its clearing waits to be durable has the last word', async (t) => {
+  const core = host(t, `
+const db = database('a');
+addon.start({ socketMessage() {
+  db.setAlarm(1000);
+  db.whenDurable(() => {
+    db.setAlarm(null);
+    setImmediate(() => { db.setAlarm(3000); db.whenDurable(() => addon.send(db, 1, 'end')); });
+  });
+} });`);
+  for (let round = 0; round < 20; round++) {
+    ask(core);
+    let last = null;
+    for (;;) {
+      const frame = await core.next();
+      if (frame.type === 'Send') break;
+      if (frame.type === 'AlarmSet') last = frame.at_ms;
+    }
+    assert.equal(last, 3000);
+  }
+});
+
 test('an alarm is reported from a file that is not open, and from one that is', async (t) => {
   const core = host(t, `
 const db = database('a');

@@ -238,10 +238,12 @@ export class AgentEvents {
     const { host } = this.#residency;
     if (failed && !isExpectedReset(error)) host.report(error, { agent, code: "R407", what: "alarm" });
     const over = !failed || retries >= ALARM_RETRIES_MAX || agent.alarmRefused;
+    // A handler that set an alarm, be it for the same millisecond, keeps it.
+    const replaced = agent.runningAlarm === null;
     agent.runningAlarm = null;
     // A life that was reset has no database any more: the next one forgets the alarm.
     const life = agent.broken ? this.#residency.open(agent.address).agent : agent;
-    if (over && life.database.getAlarm() === stored) life.database.setAlarm(null);
+    if (over && !replaced && life.database.getAlarm() === stored) life.database.setAlarm(null);
     const outcome = !failed ? 0 : over ? 2 : 1;
     this.#addon.alarmDone(life.gate, namespace, id, outcome, scheduledMs);
   }
