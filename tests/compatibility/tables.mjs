@@ -11,10 +11,14 @@ const differs = (path, entry) => "hearth" in entry && lacks(path, entry.workerd,
 export function unexplained({ answers }, notes) {
   const different = Object.entries(answers).filter(([path, entry]) => differs(path, entry)).map(([path]) => path);
   return [
-    ...different.filter((path) => !notes[path]).map((path) => `no note for: ${path}: ${JSON.stringify(answers[path])}`),
+    ...different.filter((path) => !notes[path] && !explainsItself(path, answers[path].hearth)).map((path) => `no note for: ${path}: ${JSON.stringify(answers[path])}`),
     ...Object.keys(notes).filter((path) => !different.includes(path)).map((path) => `a note for what does not differ: ${path}`),
   ];
 }
+
+/** A list of what is lacking, or nothing at all, needs no sentence. */
+const list = (answer) => (Array.isArray(answer) ? answer : Array.isArray(answer.value) && answer.value.every((each) => typeof each === "string") ? answer.value : null);
+const explainsItself = (path, answer) => answer === "absent" || Array.isArray(answer) || path.startsWith("node: modules /");
 
 export function withTables(document, found, notes) {
   const tables = { globals: globals(found, notes), objects: named("objects", found, notes), modules: named("modules", found, notes),
@@ -42,7 +46,7 @@ function status(path, entry) {
 
 function named(kind, { answers }, notes) {
   const rows = Object.entries(answers).filter(([path, entry]) => path.startsWith(`${kind} / `) && entry.both !== "absent" && entry.workerd !== "absent")
-    .map(([path, entry]) => row(`\`${path.slice(kind.length + 3)}\``, status(path, entry), differs(path, entry) ? sentence(notes[path]) : ""));
+    .map(([path, entry]) => row(`\`${path.slice(kind.length + 3)}\``, status(path, entry), differs(path, entry) ? explained(path, entry, notes) : ""));
   return ["| name | hearth | |", "|---|---|---|", ...rows].join("\n");
 }
 
@@ -53,6 +57,16 @@ function globals(found, notes) {
 }
 
 const sentence = (note) => (typeof note === "string" ? note : note?.note ?? "");
+
+const kNamesMax = 6;
+
+/** What is lacking, and what the notes say of it. */
+function explained(path, { workerd = [], hearth }, notes) {
+  const names = (list(hearth) ?? []).filter((name) => !(list(workerd) ?? []).includes(name));
+  const more = names.length > kNamesMax ? ` and ${names.length - kNamesMax} more` : "";
+  const lacking = names.length > 0 ? `lacks ${names.slice(0, kNamesMax).map((name) => `\`${name}\``).join(", ")}${more}.` : "";
+  return [lacking, sentence(notes[path])].filter(Boolean).join(" ");
+}
 
 function areas({ answers }) {
   const found = new Map();
@@ -80,6 +94,6 @@ function behaviour(found, notes) {
 
 function node(found, notes) {
   const list = areas(found).get("node: modules");
-  const rows = list.map(([path, entry]) => row(`\`${path.slice("node: modules / ".length)}\``, status(path, entry), sentence(notes[path])));
+  const rows = list.map(([path, entry]) => row(`\`${path.slice("node: modules / ".length)}\``, status(path, entry), differs(path, entry) ? explained(path, entry, notes) : ""));
   return ["| module | hearth | |", "|---|---|---|", ...rows].join("\n");
 }

@@ -90,9 +90,9 @@ export const inside: InsideArea[] = [
   },
   {
     api: "classes of new_classes (no SQL)", cases: {
-      "sql refuses": ({ ctx }) => reason(() => ctx.storage.sql.exec("SELECT 1")),
+      "sql refuses": async ({ ctx }) => (await reason(() => ctx.storage.sql.exec("SELECT 1"))).split(".")[0],
       "sql is there": ({ ctx }) => typeof ctx.storage.sql,
-      "kv refuses": ({ ctx }) => reason(() => ctx.storage.kv.put("a", 1)),
+      "kv refuses": async ({ ctx }) => (await reason(() => ctx.storage.kv.put("a", 1))).slice(0, 60),
       "transactionSync": ({ ctx }) => reason(() => ctx.storage.transactionSync(() => 1)),
       "the asynchronous storage works": async ({ ctx: { storage } }) => { await storage.put("a", 1); return storage.get("a"); },
       "values over 128 KiB": ({ ctx: { storage } }) => failure(() => storage.put("a", new Uint8Array(128 * 1024 + 100))),
