@@ -1,6 +1,6 @@
 // One project's bundle, built as wrangler builds it (PLATFORM: format esm, target es2024, conditions
 // workerd, worker, browser) for a real Node.js: its built-ins stay imports, and `require` works.
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import * as esbuild from "esbuild";
@@ -42,6 +42,7 @@ export class Builder {
   async build(): Promise<Outcome> {
     const started = performance.now();
     const job = this.#job;
+    if (job.assetsOnly) await writeEmptyWorker(job.main);
     if (!existsSync(job.main)) return this.#outcome(await missingMain(job));
     if (/\.py$/.test(job.main)) {
       return this.#outcome(plainFailure(`${path.relative(job.root, job.main)} is a Python worker, which hearth does not run`));
@@ -205,6 +206,12 @@ async function additionalModules(job: Job): Promise<string[]> {
     }
   }
   return found.sort();
+}
+
+/** Without a default export, so that the assets answer everything. */
+async function writeEmptyWorker(file: string): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, "export const assetsOnly = true;\n");
 }
 
 async function missingMain(job: Job): Promise<BuildReport> {

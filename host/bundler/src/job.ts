@@ -13,7 +13,11 @@ export interface Rule {
 export interface Job {
   /** The project's folder; relative paths below are relative to it. */
   root: string;
+  /** Absolute; of assets alone the empty worker, in a folder of its own under `outdir`. */
   main: string;
+  assetsOnly: boolean;
+  /** Run before bundling; `watch` are the folders whose changes run it again. */
+  build: BuildCommand | null;
   /** Where the bundles go, absolute. */
   outdir: string;
   define: Record<string, string>;
@@ -35,6 +39,12 @@ export interface Job {
 const RULE_TYPES: readonly string[] =
   ["ESModule", "CommonJS", "Text", "Data", "CompiledWasm", "PythonModule", "PythonRequirement"];
 
+export interface BuildCommand {
+  command: string;
+  cwd: string;
+  watch: string[];
+}
+
 export class JobError extends Error {
   override name = "JobError";
 }
@@ -52,13 +62,17 @@ export function parseJob(text: string): Job {
   }
   const fields = raw as Record<string, unknown>;
   const root = absolute(fields, "root");
-  const main = text_(fields, "main") ?? missing("main");
+  const outdir = absolute(fields, "outdir");
+  const given = text_(fields, "main");
+  const main = given === null ? path.join(outdir, "empty/worker.mjs") : path.resolve(root, given);
   const noBundle = flag(fields, "noBundle", false);
   const baseDir = text_(fields, "baseDir");
   return {
     root,
-    main: path.resolve(root, main),
-    outdir: absolute(fields, "outdir"),
+    main,
+    assetsOnly: given === null,
+    build: buildCommand(fields),
+    outdir,
     define: strings(fields, "define"),
     alias: strings(fields, "alias"),
     rules: rules(fields),
@@ -69,10 +83,21 @@ export function parseJob(text: string): Job {
     watch: flag(fields, "watch", false),
     noBundle,
     findAdditionalModules: flag(fields, "findAdditionalModules", noBundle),
-    baseDir: baseDir === null ? path.dirname(path.resolve(root, main)) : path.resolve(root, baseDir),
+    baseDir: baseDir === null ? path.dirname(main) : path.resolve(root, baseDir),
     jsxFactory: text_(fields, "jsxFactory"),
     jsxFragment: text_(fields, "jsxFragment"),
   };
+}
+
+function buildCommand(fields: Record<string, unknown>): BuildCommand | null {
+  const value = fields["build"];
+  if (value === undefined || value === null) return null;
+  const { command, cwd, watch } = value as Partial<BuildCommand>;
+  if (typeof command !== "string" || typeof cwd !== "string" || !Array.isArray(watch) ||
+      !watch.every((folder) => typeof folder === "string")) {
+    throw new JobError('"build" of the bundle job must be { command, cwd, watch: [folder] }');
+  }
+  return { command, cwd, watch };
 }
 
 function missing(name: string): never {

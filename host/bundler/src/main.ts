@@ -4,6 +4,7 @@
 import { createInterface } from "node:readline";
 
 import { Builder } from "./build.ts";
+import { BuildCommandRunner } from "./command.ts";
 import { JobError, parseJob } from "./job.ts";
 import { plainFailure, type BuildReport } from "./report.ts";
 import { Watcher } from "./watch.ts";
@@ -15,8 +16,10 @@ function print(report: BuildReport): void {
 async function run(line: string, ended: Promise<void>): Promise<boolean> {
   const job = parseJob(line);
   const builder = new Builder(job);
+  const command = job.build === null ? null : new BuildCommandRunner(job.build, job.root);
+  void ended.then(() => command?.stop());
   if (!job.watch) {
-    const { report } = await builder.build();
+    const report = (await command?.run()) ?? (await builder.build()).report;
     await builder.close();
     print(report);
     return report.ok;
@@ -33,6 +36,12 @@ async function run(line: string, ended: Promise<void>): Promise<boolean> {
     building = true;
     do {
       again = false;
+      const broken = (await command?.runIfDue()) ?? null;
+      if (stopped) return;
+      if (broken !== null) {
+        print(broken);
+        continue;
+      }
       const { report, watched } = await builder.build();
       if (stopped) return;
       watcher.update(watched);
@@ -41,6 +50,7 @@ async function run(line: string, ended: Promise<void>): Promise<boolean> {
     building = false;
   };
   const watcher = new Watcher(job.outdir, () => void rebuild());
+  command?.watch(() => void rebuild());
   await rebuild();
   await ended;
   stopped = true;

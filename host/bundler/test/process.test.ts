@@ -20,7 +20,7 @@ test("a failed build and a faulty job are lines too, with their own exit status"
   assert.equal((await failing.next()).errors![0]!.line, 1);
   assert.equal(await failing.exited, 1);
   const faulty = new BundlerProcess(t, '{"root":"/tmp"}');
-  assert.equal((await faulty.next()).errors![0]!.text, 'the bundle job lacks "main"');
+  assert.equal((await faulty.next()).errors![0]!.text, 'the bundle job lacks "outdir"');
   assert.equal(await faulty.exited, 2);
 });
 
