@@ -182,6 +182,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void end_connection(Connection& connection, std::uint16_t code, std::string_view reason,
                       bool clean);
   void finish_closing(Connection& connection);
+  void look_for_end(ConnectionId id);
   void orphan(Connection& connection, std::uint16_t code, std::string_view reason);
   void erase(Connection& connection);
   bool auto_responded(Connection& connection, net::MessageKind kind, std::string_view data);

@@ -59,8 +59,23 @@ bool Engine::on_socket_closing(net::SocketId socket, std::uint16_t code, std::st
        world_.clock.steady_ms() - connection->last_message_ms < kAnswerMs);
   if (!answers_may_come) return false;
   connection->closing_code = code == 1005 || code == 1006 ? 1000 : code;
+  const ConnectionId id = connection->id;
   end_connection(*connection, code, reason, clean);
+  look_for_end(id);
   return true;
+}
+
+// A handler that ends without saying anything leaves its mark on the progress page alone, and no
+// frame comes with it: the page is looked at until the handlers of a closing socket have ended.
+void Engine::look_for_end(ConnectionId id) {
+  world_.loop.after(kGateMs, [this, alive = std::weak_ptr(alive_), id] {
+    Connection* closing = alive.expired() ? nullptr : connections_.find(id);
+    if (closing == nullptr || !closing->socket) return;
+    if (closing->close_told && closing->messages_held == 0) return;
+    const unsigned slot = closing->agent ? slot_of(*closing->agent) : closing->slot();
+    if (Host* host = supervisor_.active(slot)) on_batch_end(*host);
+    look_for_end(id);
+  });
 }
 
 void Engine::finish_closing(Connection& connection) {
