@@ -84,6 +84,8 @@ class Reader {
     binding.class_name = *class_name;
     binding.name_space = name_space(*class_name);
     binding.url_segment = url_segment(*name);
+    binding.name_at = at;
+    binding.class_at = entry.find("class_name")->at;
     check_route(binding, at);
     out_.all.push_back(
         {*name,
@@ -129,7 +131,7 @@ class Reader {
                          "\"; it is served with SQL here, but Cloudflare would refuse it: add "
                          "\"migrations\": [{ \"tag\": \"v1\", \"new_sqlite_classes\": [\"" +
                          class_name + "\"] }]",
-                     "C114");
+                     "C114", class_name);
     }
   }
 
@@ -169,14 +171,14 @@ class Reader {
                      "the binding \"" + binding.name + "\" makes the route /agents/" + segment +
                          "/:name, which no client asks for; named \"" + binding.class_name +
                          "\" it would be /agents/" + asked + "/:name",
-                     "C107");
+                     "C107", binding.name, binding.class_name);
     } else if (segment != asked) {
       findings_.warn(at,
                      "the binding \"" + binding.name + "\" is served at /agents/" + segment +
                          "/:name, while a client with agent: \"" + binding.class_name +
                          "\" asks for /agents/" + asked + "/:name: use agent: \"" + segment +
                          "\" there, or name the binding \"" + binding.class_name + "\"",
-                     "C107");
+                     "C107", binding.name, binding.class_name);
     }
   }
 
@@ -187,7 +189,7 @@ class Reader {
                    "no agent is bound, so /agents/… answers nothing; add \"durable_objects\": "
                    "{ \"bindings\": [{ \"name\": \"" +
                        example + "\", \"class_name\": \"" + example + "\" }] }",
-                   "C108");
+                   "C108", history_.classes.empty() ? "" : example);
   }
 
   void ai(const Value& value) {

@@ -6,23 +6,28 @@
 
 namespace hearth::project {
 
-std::string Findings::sentence(Position at, std::string_view message, std::string_view code) const {
-  std::string text = file_name_;
-  if (at.line != 0) text += ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
-  text += ": ";
-  text += message;
-  text += " (";
-  text += code;
-  text += ")";
-  return text;
-}
-
 void Findings::error(Position at, std::string_view message, std::string_view code) {
-  errors_.push_back(sentence(at, message, code));
+  all_.push_back({.code = std::string(code),
+                  .weight = Weight::kFault,
+                  .message = std::string(message),
+                  .file = file_,
+                  .at = at});
 }
 
-void Findings::warn(Position at, std::string_view message, std::string_view code) {
-  warnings_.push_back(sentence(at, message, code));
+void Findings::warn(Position at, std::string_view message, std::string_view code,
+                    std::string_view subject, std::string_view wanted) {
+  all_.push_back({.code = std::string(code),
+                  .weight = Weight::kWarning,
+                  .message = std::string(message),
+                  .file = file_,
+                  .at = at,
+                  .subject = std::string(subject),
+                  .wanted = std::string(wanted)});
+}
+
+bool Findings::has_faults() const {
+  return std::any_of(all_.begin(), all_.end(),
+                     [](const Finding& each) { return each.weight == Weight::kFault; });
 }
 
 const Value* Findings::expect(const Value* value, Value::Kind kind, const std::string& path) {
@@ -85,7 +90,7 @@ void Findings::unknown_members(const Value& object, const std::string& path,
     warn(member.at,
          "\"" + path + "\" has no \"" + member.key + "\"" +
              (near ? "; did you mean \"" + *near + "\"?" : ""),
-         "C103");
+         "C103", member.key, near.value_or(""));
   }
 }
 

@@ -9,20 +9,24 @@
 #include <string_view>
 #include <vector>
 
+#include "project/finding.h"
 #include "project/value.h"
 
 namespace hearth::project {
 
 class Findings {
  public:
-  explicit Findings(std::string file_name) : file_name_(std::move(file_name)) {}
+  explicit Findings(std::filesystem::path file) : file_(std::move(file)) {}
 
+  // `subject` is what the finding is about (a class, a binding), `wanted` what should stand at its
+  // place instead; edits are made from them (config_edits.h).
   void error(Position at, std::string_view message, std::string_view code);
-  void warn(Position at, std::string_view message, std::string_view code);
+  void warn(Position at, std::string_view message, std::string_view code,
+            std::string_view subject = {}, std::string_view wanted = {});
 
-  const std::vector<std::string>& errors() const { return errors_; }
-  std::vector<std::string> take_warnings() { return std::move(warnings_); }
-  const std::string& file_name() const { return file_name_; }
+  // In the order in which they were found.
+  const std::vector<Finding>& all() const { return all_; }
+  bool has_faults() const;
 
   // The value if it has the kind, else null and an error (none if it is absent).
   // `path` names it for people: "durable_objects.bindings[0].name".
@@ -41,11 +45,8 @@ class Findings {
                        const std::vector<std::string>& known);
 
  private:
-  std::string sentence(Position at, std::string_view message, std::string_view code) const;
-
-  std::string file_name_;
-  std::vector<std::string> errors_;
-  std::vector<std::string> warnings_;
+  std::filesystem::path file_;
+  std::vector<Finding> all_;
 };
 
 }  // namespace hearth::project

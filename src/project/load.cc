@@ -2,11 +2,13 @@
 // own.
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "project/bindings.h"
+#include "project/config_edits.h"
 #include "project/documents.h"
 #include "project/environments.h"
 #include "project/files.h"
@@ -28,8 +30,9 @@ constexpr std::string_view kDefaultName = "worker";  // wrangler's, so that its 
 
 Error refusal(const Findings& findings) {
   std::string message;
-  for (const std::string& error : findings.errors())
-    message += (message.empty() ? "" : "\n") + error;
+  for (const Finding& each : findings.all()) {
+    if (each.weight == Weight::kFault) message += (message.empty() ? "" : "\n") + sentence(each);
+  }
   return {ErrorCode::kInvalid, std::move(message)};
 }
 
@@ -60,6 +63,12 @@ std::string worker_name(const Value& config, Findings& findings) {
   return *name;
 }
 
+bool names(const Value& config, std::string_view key, std::string_view member) {
+  const Value* object = config.find(key);
+  return object != nullptr && object->is_object() && object->find(member) != nullptr;
+}
+
+// Empty: only assets are served.
 fs::path entry_point(const Value& config, const fs::path& root, Findings& findings) {
   const std::optional<std::string> main = findings.text(config, "main", "main");
   if (!main || main->empty()) {
@@ -105,7 +114,8 @@ std::vector<KeyReport> report_keys(const Value& config, bool has_environments, F
     const std::optional<std::string> near = nearest(member.key, key_names());
     const std::string hint = near ? "did you mean \"" + *near + "\"?" : "wrangler has no such key";
     out.push_back({member.key, KeySupport::kUnknown, hint});
-    findings.warn(member.at, "the key \"" + member.key + "\" is unknown; " + hint, "C103");
+    findings.warn(member.at, "the key \"" + member.key + "\" is unknown; " + hint, "C103",
+                  member.key, near.value_or(""));
   }
   if (has_environments) {
     out.push_back({"env", find_key("env")->support, ""});
@@ -194,7 +204,11 @@ void note_parse(const FoundConfig& found, const ParsedConfig& parsed, Findings& 
 
 }  // namespace
 
-Result<Project> load(const LoadOptions& given) {
+namespace {
+
+// Fills `found` with everything that it meets, and its text.
+Result<Project> read_project(const LoadOptions& given, std::vector<Finding>& list,
+                             fs::path& config_path, std::string& config_text) {
   LoadOptions options = given;
   // Wrangler's own variable stands in for --env.
   if (options.environment.empty()) {
@@ -202,12 +216,20 @@ Result<Project> load(const LoadOptions& given) {
   }
   Result<FoundConfig> found = find_config(options.config);
   if (!found.ok()) return found.error();
+  config_path = found->path;
   Result<std::string> text = read_config_file(found->path);
   if (!text.ok()) return text.error();
+  config_text = *text;
   Result<ParsedConfig> parsed = parse(found->path, *text);
   if (!parsed.ok()) return parsed.error();
 
-  Findings findings(found->path.filename().string());
+  Findings findings(found->path);
+  // Whichever way it is left.
+  const struct Keep {
+    Findings& from;
+    std::vector<Finding>& to;
+    ~Keep() { to = from.all(); }
+  } keep{findings, list};
   if (!parsed->root.is_object()) {
     findings.error(parsed->root.at,
                    "the configuration is " + std::string(describe(parsed->root.kind)) +
@@ -247,13 +269,66 @@ Result<Project> load(const LoadOptions& given) {
 
   const auto job = bundle_job(config, project, options.dev, findings);
   const auto document = worker_document(config, project, options.dev, all, std::move(ai), findings);
-  if (!findings.errors().empty()) return refusal(findings);
+  if (findings.has_faults()) return refusal(findings);
   // Text from files may hold bytes that are no UTF-8; they become U+FFFD.
   constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
   project.bundle_job_json = job.dump(-1, ' ', false, kReplace);
   project.worker_json = document.dump(-1, ' ', false, kReplace);
-  project.warnings = findings.take_warnings();
+  for (const Finding& each : findings.all()) project.warnings.push_back(sentence(each));
   return project;
+}
+
+// A refusal that was worded before there was a place to put findings: its place and code are in it.
+Finding from_sentence(const std::string& text, const fs::path& file) {
+  Finding finding{.code = "C101", .weight = Weight::kFault, .message = text, .file = file};
+  std::string_view rest = text;
+  const std::string head = file.filename().string() + ":";
+  unsigned line = 0;
+  unsigned column = 0;
+  int taken = 0;
+  if (!file.empty() && rest.starts_with(head) &&
+      std::sscanf(text.c_str() + head.size(), "%u:%u: %n", &line, &column, &taken) == 2) {
+    finding.at = {line, column};
+    rest.remove_prefix(head.size() + static_cast<std::size_t>(taken));
+  }
+  constexpr std::size_t kCodeSize = sizeof " (C101)" - 1;
+  if (rest.size() > kCodeSize && rest.ends_with(')') && rest[rest.size() - 6] == '(') {
+    finding.code = rest.substr(rest.size() - 5, 4);
+    rest.remove_suffix(kCodeSize);
+  }
+  finding.message = rest;
+  return finding;
+}
+
+}  // namespace
+
+Result<Project> load(const LoadOptions& options) {
+  std::vector<Finding> findings;
+  fs::path path;
+  std::string text;
+  return read_project(options, findings, path, text);
+}
+
+Inspection inspect(const LoadOptions& options) {
+  Inspection out;
+  std::string text;
+  Result<Project> read = read_project(options, out.findings, out.config_path, text);
+  if (read) {
+    out.project = *std::move(read);
+  } else {
+    out.error = read.error();
+    const bool told =
+        std::any_of(out.findings.begin(), out.findings.end(),
+                    [](const Finding& each) { return each.weight == Weight::kFault; });
+    if (!told) {
+      out.findings.push_back(from_sentence(read.error().message, out.config_path));
+      if (out.config_path.empty()) out.findings.back().code = "C111";
+    }
+  }
+  if (options.environment.empty() && !out.config_path.empty()) {
+    propose_config_edits(text, out.config_path, out.findings);
+  }
+  return out;
 }
 
 }  // namespace hearth::project

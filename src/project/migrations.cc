@@ -45,7 +45,7 @@ class Historian {
                      "\"new_classes\" gives \"" + name +
                          "\" no SQL, which the Agents SDK needs; an Agent belongs into "
                          "\"new_sqlite_classes\"",
-                     "C115");
+                     "C115", name);
       create(name, false, at);
     });
     for_names(entry, path, "new_sqlite_classes", [&](const std::string& name, Position at) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "project/finding.h"
 
 namespace hearth::project {
 
@@ -28,6 +29,8 @@ struct DurableObjectBinding {
   std::string class_name;
   std::uint16_t name_space = 0;  // index into Project::namespaces
   std::string url_segment;       // what routeAgentRequest makes of `name`, e.g. "coder-agent"
+  Position name_at{};            // of `name` and of `class_name` in the configuration
+  Position class_at{};
 };
 
 // How each key of the configuration is treated; all are listed at start.
@@ -90,6 +93,16 @@ struct LoadOptions {
 // with file:line:column and what to write instead, one line for each fault. Unknown or unsupported
 // keys are never an error.
 Result<Project> load(const LoadOptions& options);
+
+// As load(), with every finding by itself and its edits: for `hearth doctor`. `project` is there
+// unless a fault kept it from being read; `error` is load()'s.
+struct Inspection {
+  std::optional<Project> project;
+  std::vector<Finding> findings;
+  std::optional<Error> error;
+  std::filesystem::path config_path;  // empty: there is none
+};
+Inspection inspect(const LoadOptions& options);
 
 std::string_view to_string(KeySupport support);
 

@@ -1,0 +1,74 @@
+#include "project/catalogue.h"
+
+#include <algorithm>
+#include <array>
+
+namespace hearth::project {
+namespace {
+
+constexpr auto kDiagnostics = std::to_array<Diagnostic>({
+#define HEARTH_DIAGNOSTIC(code, title, cause, cure) {#code, title, cause, cure},
+#include "project/catalogue.def"
+#undef HEARTH_DIAGNOSTIC
+});
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+std::string_view moment(char letter) {
+  switch (letter) {
+    case 'C':
+      return "The configuration";
+    case 'B':
+      return "The bundle and the code";
+    case 'S':
+      return "The start";
+    default:
+      return "Requests";
+  }
+}
+
+}  // namespace
+
+std::span<const Diagnostic> all_diagnostics() {
+  return kDiagnostics;
+}
+
+const Diagnostic* find_diagnostic(std::string_view code) {
+  const auto same = [&](const Diagnostic& each) {
+    return std::equal(each.code.begin(), each.code.end(), code.begin(), code.end(),
+                      [](char a, char b) { return lower(a) == lower(b); });
+  };
+  const auto found = std::find_if(kDiagnostics.begin(), kDiagnostics.end(), same);
+  return found == kDiagnostics.end() ? nullptr : &*found;
+}
+
+std::string docs_anchor(std::string_view code) {
+  std::string anchor = "docs/diagnostics.md#";
+  for (char c : code) anchor += lower(c);
+  return anchor;
+}
+
+std::string explain(const Diagnostic& diagnostic) {
+  return std::string(diagnostic.code) + "  " + std::string(diagnostic.title) +
+         "\n\n  Cause: " + std::string(diagnostic.cause) +
+         "\n  Cure:  " + std::string(diagnostic.cure) +
+         "\n\n  More:  " + docs_anchor(diagnostic.code) + "\n";
+}
+
+std::string diagnostics_as_markdown() {
+  std::string out;
+  char letter = 0;
+  for (const Diagnostic& each : kDiagnostics) {
+    if (each.code[0] != letter) {
+      letter = each.code[0];
+      out += "## " + std::string(moment(letter)) + "\n\n";
+    }
+    out += "### " + std::string(each.code) + "\n**" + std::string(each.title) + ".** " +
+           std::string(each.cause) + "\n\n" + std::string(each.cure) + "\n\n";
+  }
+  return out;
+}
+
+}  // namespace hearth::project
