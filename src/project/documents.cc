@@ -64,6 +64,29 @@ Json module_rules(const Value& config, Findings& findings) {
   return out;
 }
 
+// `build`: what runs before the bundler. Null when there is nothing to run.
+Json build_command(const Value& config, const Project& project, Findings& findings) {
+  const Value* build = findings.expect(config.find("build"), Value::Kind::kObject, "build");
+  if (build == nullptr) return nullptr;
+  findings.unknown_members(*build, "build", {"command", "cwd", "watch_dir"});
+  const std::optional<std::string> command = findings.text(*build, "command", "build.command");
+  const std::optional<std::string> cwd = findings.text(*build, "cwd", "build.cwd");
+  std::vector<std::string> folders{"src"};  // wrangler's default
+  if (const Value* given = build->find("watch_dir"); given != nullptr) {
+    folders = given->is(Value::Kind::kString)
+                  ? std::vector<std::string>{given->text}
+                  : findings.texts(*build, "watch_dir", "build.watch_dir");
+  }
+  if (!command || command->empty()) return nullptr;
+  Json watched = Json::array();
+  for (const std::string& folder : folders) {
+    watched.push_back((project.root / folder).lexically_normal().string());
+  }
+  return {{"command", *command},
+          {"cwd", (project.root / cwd.value_or(".")).lexically_normal().string()},
+          {"watch", std::move(watched)}};
+}
+
 bool one_of(const std::string& text, std::initializer_list<std::string_view> allowed) {
   return std::find(allowed.begin(), allowed.end(), text) != allowed.end();
 }
@@ -152,7 +175,7 @@ std::string compatibility_date(const Value& config, Findings& findings) {
       findings.warn(
           config.at,
           "there is no \"compatibility_date\"; " + std::string(kCompatibilityDate) + " is assumed",
-          "C113");
+          "C113", {}, kCompatibilityDate);
     }
     return std::string(kCompatibilityDate);
   }
@@ -170,7 +193,9 @@ std::string compatibility_date(const Value& config, Findings& findings) {
 nlohmann::ordered_json bundle_job(const Value& config, const Project& project, bool dev,
                                   Findings& findings) {
   const bool no_bundle = findings.flag(config, "no_bundle", "no_bundle", false);
-  Json job{{"root", project.root.string()}, {"main", project.main.string()}, {"outdir", ""}};
+  Json job{{"root", project.root.string()}, {"main", nullptr}, {"outdir", ""}};
+  if (!project.main.empty()) job["main"] = project.main.string();
+  job["build"] = build_command(config, project, findings);
   job["define"] = string_map(config, "define", findings);
   job["alias"] = string_map(config, "alias", findings);
   job["rules"] = module_rules(config, findings);

@@ -28,7 +28,8 @@ constexpr std::array kKeys = std::to_array<Key>({
 
     {"alias", kTopLevel, kYes, kNone, "imports replaced while bundling"},
     {"base_dir", kInherited, kYes, kNone, "where find_additional_modules looks"},
-    {"build", kInherited, kNo, kNone, "hearth runs no build command: run it before"},
+    {"build", kInherited, kYes, kNone,
+     "its command runs before bundling, and in dev again when watch_dir changes"},
     {"define", kNotInherited, kYes, kNone, "names replaced by values while bundling"},
     {"find_additional_modules", kInherited, kYes, kNone,
      "modules that are imported by a computed name"},

@@ -72,12 +72,10 @@ bool names(const Value& config, std::string_view key, std::string_view member) {
 fs::path entry_point(const Value& config, const fs::path& root, Findings& findings) {
   const std::optional<std::string> main = findings.text(config, "main", "main");
   if (!main || main->empty()) {
-    if (config.find("main") == nullptr || main) {
-      const bool assets_only = config.find("assets") != nullptr;
+    if ((config.find("main") == nullptr || main) && !names(config, "assets", "directory")) {
       findings.error(config.at,
-                     std::string("there is no \"main\"; add \"main\": \"src/server.ts\", the file "
-                                 "that exports the worker") +
-                         (assets_only ? " (hearth serves assets beside a worker, not alone)" : ""),
+                     "there is no \"main\"; add \"main\": \"src/server.ts\", the file that exports "
+                     "the worker",
                      "C112");
     }
     return {};
@@ -85,6 +83,7 @@ fs::path entry_point(const Value& config, const fs::path& root, Findings& findin
   fs::path path = (root / *main).lexically_normal();
   std::error_code ignored;
   if (fs::is_regular_file(path, ignored)) return path;
+  if (names(config, "build", "command")) return path;  // which makes it, or the bundler tells
   std::vector<std::string> beside;
   std::error_code ended;
   for (fs::directory_iterator entry(path.parent_path(), ended), end; !ended && entry != end;

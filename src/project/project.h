@@ -61,7 +61,7 @@ struct Project {
   std::filesystem::path config_path;
   std::filesystem::path root;  // the folder of config_path
   std::string name;            // the worker's
-  std::filesystem::path main;
+  std::filesystem::path main;  // empty: there are assets only
   std::vector<Namespace> namespaces;
   std::vector<DurableObjectBinding> bindings;
   std::vector<Migration> migrations;
