@@ -20,6 +20,15 @@ export async function answer(run: () => unknown): Promise<unknown> {
   }
 }
 
+/** What `look` gives once it gives something; undefined if that takes too long. */
+export async function until<T>(look: () => Promise<T | undefined>): Promise<T | undefined> {
+  for (const end = Date.now() + kPatienceMs - 1_000; Date.now() < end; await scheduler.wait(20)) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+  }
+  return undefined;
+}
+
 /** The name of what `run` throws or rejects with; "nothing" if it does not. */
 export async function failure(run: () => unknown): Promise<string> {
   try {

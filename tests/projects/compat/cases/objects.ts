@@ -1,18 +1,9 @@
 // Namespaces, ids, stubs, RPC, alarms and facets, as their callers see them.
-import { failure, reason, type Area, type Given } from "../case.ts";
+import { failure, reason, until, type Area, type Given } from "../case.ts";
 
 type Loose = Record<string, (...given: unknown[]) => Promise<unknown>>;
 const fresh = ({ env }: Given) => env.PROBE.getByName(crypto.randomUUID());
 const loose = (given: Given) => fresh(given) as unknown as Loose;
-
-async function until<T>(look: () => Promise<T | undefined>): Promise<T | undefined> {
-  for (let i = 0; i < 60; i++) {
-    const seen = await look();
-    if (seen !== undefined) return seen;
-    await scheduler.wait(100);
-  }
-  return undefined;
-}
 
 export const objects: Area[] = [
   {

@@ -1,5 +1,5 @@
 // Crypto, timers, events, globals of the runtime itself.
-import { failure, type Area } from "../case.ts";
+import { failure, until, type Area } from "../case.ts";
 
 const hex = (buffer: ArrayBuffer) => [...new Uint8Array(buffer)].map((b) => b.toString(16).padStart(2, "0")).join("");
 const bytes = (t: string) => new TextEncoder().encode(t);
@@ -60,7 +60,7 @@ export const runtime: Area[] = [
   },
   {
     api: "ctx of the worker", cases: {
-      "waitUntil goes on after the answer": async ({ ctx, env, url }) => { const name = crypto.randomUUID(); ctx.waitUntil(scheduler.wait(20).then(() => env.PROBE.getByName(name).remember("late", 1))); void url; await scheduler.wait(200); return env.PROBE.getByName(name).recall("late"); },
+      "waitUntil goes on after the answer": async ({ ctx, env }) => { const name = crypto.randomUUID(); ctx.waitUntil(scheduler.wait(20).then(() => env.PROBE.getByName(name).remember("late", 1))); return until(() => env.PROBE.getByName(name).recall("late") as Promise<unknown>); },
       "exports has the classes and entrypoints": ({ ctx }) => { const e = ctx.exports as unknown as Record<string, unknown>; return ["default", "Named", "Probe", "Small"].map((name) => e[name] !== undefined); },
       "exports.Named is called with props": async ({ ctx }) => { const e = ctx.exports as unknown as Record<string, (o: object) => { props(): Promise<unknown> }>; return e.Named!({ props: { a: 1 } }).props(); },
       "exports.Probe is a namespace": async ({ ctx }) => (ctx.exports as unknown as Record<string, DurableObjectNamespace<import("../classes.ts").Probe>>).Probe!.getByName("x").add(1, 2),

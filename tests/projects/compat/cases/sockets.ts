@@ -1,5 +1,5 @@
 // WebSocketPair, the hibernation API as a client sees it, outgoing sockets.
-import { failure, type Area, type Given } from "../case.ts";
+import { failure, until, type Area, type Given } from "../case.ts";
 
 function next(ws: WebSocket): Promise<unknown> {
   return new Promise((done) => {
@@ -56,8 +56,8 @@ export const sockets: Area[] = [
       "messages reach webSocketMessage": async (given) => { const s = await dial(object(given), "http://x/"); const m = next(s); s.send("a"); const seen = [await m]; s.binaryType = "arraybuffer"; const binary = next(s); s.send(new Uint8Array([7])); seen.push(await binary); return seen; },
       "auto response answers without the object": async (given) => { const s = await dial(object(given), "http://x/?auto"); const m = next(s); s.send("ping"); return m; },
       "the object closes with code and reason": async (given) => { const s = await dial(object(given), "http://x/"); const end = next(s); s.send("close"); return end; },
-      "a client's close reaches webSocketClose": async (given) => { const stub = object(given); const s = await dial(stub, "http://x/"); s.close(4007, "mine"); await scheduler.wait(100); return stub.kept(); },
-      "a handler that throws leaves the socket open": async (given) => { const s = await dial(object(given), "http://x/"); const seen: unknown[] = []; s.addEventListener("message", ({ data }) => seen.push(data)); s.addEventListener("close", ({ code }) => seen.push(code)); s.send("throw"); s.send("after"); await scheduler.wait(150); return seen.filter((each) => typeof each === "number" || String(each).startsWith("object")); },
+      "a client's close reaches webSocketClose": async (given) => { const stub = object(given); const s = await dial(stub, "http://x/"); s.close(4007, "mine"); return until(() => stub.kept() as Promise<unknown>); },
+      "a handler that throws leaves the socket open": async (given) => { const s = await dial(object(given), "http://x/"); const seen: unknown[] = []; s.addEventListener("message", ({ data }) => seen.push(data)); s.addEventListener("close", ({ code }) => seen.push(code)); s.send("throw"); s.send("after"); const told = () => seen.filter((each) => typeof each === "number" || String(each).startsWith("object")); return until(async () => (told().length > 0 ? told() : undefined)); },
     },
   },
 ];
