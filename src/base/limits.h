@@ -19,6 +19,7 @@ inline constexpr std::size_t kSocketSendBufferBytesMax = 64 * 1024 * 1024;
 // Response bytes that a host may send ahead of what the client has taken.
 inline constexpr std::uint32_t kBodyWindowBytes = 256 * 1024;
 inline constexpr std::uint32_t kCloseHandshakeTimeoutMs = 5'000;
+inline constexpr std::uint32_t kPingIntervalMs = 30'000;  // of an idle WebSocket (default)
 
 inline constexpr std::size_t kWireFrameBytesMax = 40 * 1024 * 1024;
 inline constexpr std::uint32_t kProgressSlots = 16 * 1024;

@@ -44,6 +44,9 @@ struct Request {
   std::string_view body;       // what has arrived with the head
 };
 
+// Why on_socket_closed says 1006 when pings were not answered.
+inline constexpr std::string_view kNoPongReason = "the client did not answer a ping";
+
 class ServerEvents {
  public:
   virtual ~ServerEvents() = default;
@@ -76,6 +79,9 @@ struct ServerOptions {
   std::uint32_t keep_alive_timeout_ms = kKeepAliveTimeoutMs;
   std::uint32_t close_timeout_ms =
       kCloseHandshakeTimeoutMs;  // the closing handshake, either side's
+  // A WebSocket from which nothing came for so long is pinged; if nothing comes for as long again,
+  // it is closed (1006). 0: never.
+  std::uint32_t ping_interval_ms = kPingIntervalMs;
   bool websocket_compression = true;
 };
 

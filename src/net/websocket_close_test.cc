@@ -262,5 +262,71 @@ TEST_F(WebSocketServer, AHandlerMayCloseTheSocketThatItHears) {
   EXPECT_TRUE(seen_.closed[0].clean);
 }
 
+ServerOptions pinging(std::uint32_t interval_ms) {
+  ServerOptions options;
+  options.ping_interval_ms = interval_ms;
+  return options;
+}
+
+TEST_F(WebSocketServer, AClientThatAnswersNoPingIsClosedAndReported) {
+  start(pinging(300));
+  echo();
+  Client client(*this);
+  open(client);
+  EXPECT_EQ(receive(client).opcode, 9);
+  EXPECT_TRUE(seen_.closed.empty());
+  EXPECT_EQ(close_text(receive(client)), "1013 the client did not answer a ping");
+  EXPECT_EQ(client.read_to_end(), "");
+  ASSERT_EQ(seen_.closed.size(), 1U);
+  EXPECT_EQ(seen_.closed[0].code, 1006);
+  EXPECT_EQ(seen_.closed[0].reason, kNoPongReason);
+  EXPECT_FALSE(seen_.closed[0].clean);
+}
+
+TEST_F(WebSocketServer, AClientThatAnswersPingsStays) {
+  start(pinging(300));
+  echo();
+  Client client(*this);
+  open(client);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(receive(client).opcode, 9);
+    client.send(frame(10, ""));
+  }
+  client.send(frame(1, "here"));
+  EXPECT_EQ(receive(client).payload, "here");
+  EXPECT_TRUE(seen_.closed.empty());
+}
+
+TEST_F(WebSocketServer, AClientThatTalksIsNotPinged) {
+  start(pinging(1'500));
+  echo();
+  Client client(*this);
+  open(client);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(3'000);
+  while (std::chrono::steady_clock::now() < end) {
+    client.send(frame(1, "still here"));
+    const Received answer = receive(client);
+    ASSERT_EQ(answer.opcode, 1);
+    turn_some(50);
+  }
+}
+
+TEST_F(WebSocketServer, APausedClientIsNotTakenForDead) {
+  start(pinging(300));
+  echo();
+  Client client(*this);
+  open(client);
+  server_->pause(socket_);
+  EXPECT_EQ(receive(client).opcode, 9);
+  client.send(frame(10, "") + frame(1, "waiting"));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1'500);
+  while (std::chrono::steady_clock::now() < end) turn_some();
+  EXPECT_TRUE(seen_.closed.empty());
+  server_->resume(socket_);
+  Received answer = receive(client);
+  while (answer.opcode == 9) answer = receive(client);
+  EXPECT_EQ(answer.payload, "waiting");
+}
+
 }  // namespace
 }  // namespace hearth::net

@@ -14,8 +14,12 @@ WebSocketSession::WebSocketSession(Connection& connection, SocketId id, int wind
     : connection_(connection),
       id_(id),
       decoder_(connection.hub().options.websocket_message_bytes_max, window_bits > 0),
+      heard_ms_(connection.hub().now_ms()),
       window_bits_(static_cast<std::uint8_t>(window_bits)) {
-  ++connection_.hub().counters.websockets_open;
+  Hub& hub = connection_.hub();
+  ++hub.counters.websockets_open;
+  const TimeMs interval = hub.options.ping_interval_ms;
+  connection_.set_deadline(interval == 0 ? 0 : hub.now_ms() + interval);
 }
 
 WebSocketSession::~WebSocketSession() {
@@ -25,6 +29,8 @@ WebSocketSession::~WebSocketSession() {
 std::size_t WebSocketSession::consume(char* data, std::size_t size) {
   Hub& hub = connection_.hub();
   std::size_t done = 0;
+  heard_ms_ = hub.now_ms();
+  pinged_ = false;
   if (ending_) return size;
   while (!connection_.closed() && !connection_.finishing()) {
     if (paused_ && !discarding_) return done;
@@ -182,6 +188,7 @@ void WebSocketSession::close(std::uint16_t code, std::string_view reason) {
 void WebSocketSession::on_deadline() {
   const TimeMs now = connection_.hub().now_ms();
   if (ending_) return conclude_as_ended();
+  if (!close_sent_) return look_for_life();
   // A client that reads what was sent before the close frame is given the time for that.
   const bool reads = connection_.written_total() != written_seen_;
   if (connection_.queued_bytes() > 0 && reads && now < close_by_ms_) {
@@ -191,6 +198,34 @@ void WebSocketSession::on_deadline() {
   }
   connection_.destroy();
   report(kCloseVanished, "the client did not answer the closing handshake in time", false);
+}
+
+// The one deadline of an open socket. A client that nothing was heard of for an interval is pinged,
+// one that stays silent for another is gone: its network went away without a word. Whoever reads
+// what is queued lives, and one that is not read itself cannot be heard.
+void WebSocketSession::look_for_life() {
+  Hub& hub = connection_.hub();
+  const TimeMs now = hub.now_ms();
+  const TimeMs interval = hub.options.ping_interval_ms;
+  if (interval == 0) return;
+  if (now - heard_ms_ < interval) return connection_.set_deadline(heard_ms_ + interval);
+  connection_.set_deadline(now + interval);
+  const bool reads = connection_.written_total() != written_seen_;
+  const bool queued = connection_.queued_bytes() > 0;
+  if (!pinged_) {
+    // Behind what is queued a ping would only wait.
+    if (!queued) send_control(Opcode::kPing, {});
+    pinged_ = true;
+    written_seen_ = connection_.written_total();
+    return;
+  }
+  if (paused_ || (queued && reads)) {
+    pinged_ = false;
+    return;
+  }
+  send_close(kCloseTryLater, kNoPongReason);
+  connection_.finish();
+  report(kCloseVanished, kNoPongReason, false);
 }
 
 void WebSocketSession::pause() {

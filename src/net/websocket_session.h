@@ -43,6 +43,7 @@ class WebSocketSession final : public Session {
   void conclude(std::uint16_t code, std::string_view reason);
   void conclude_as_ended();
   void report(std::uint16_t code, std::string_view reason, bool clean);
+  void look_for_life();
 
   // How the client ended it, while the handler still answers what came before.
   struct Ending {
@@ -58,8 +59,10 @@ class WebSocketSession final : public Session {
   std::string pong_;  // owed: the answer to the latest ping, while much is queued
   std::uint64_t written_seen_ = 0;
   TimeMs close_by_ms_ = 0;  // the closing handshake's end, however slow the client reads
+  TimeMs heard_ms_;         // when the client last sent anything
   std::uint8_t window_bits_;
   bool pong_owed_ = false;
+  bool pinged_ = false;  // and nothing came since
   bool paused_ = false;
   bool close_sent_ = false;
   bool discarding_ = false;  // messages; the close frame is still awaited
