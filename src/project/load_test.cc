@@ -167,6 +167,33 @@ TEST(Load, AMissingEntryPointNamesTheNearestFile) {
   EXPECT_THAT(files.refusal(R"({ "name": "w" })"), HasSubstr("there is no \"main\""));
 }
 
+TEST(Load, AMissingEntryPointIsTheBuildCommandsBusiness) {
+  TestProject files;
+  const Project project = files.load_jsonc(R"({
+    "name": "w", "main": "out/worker.js", "compatibility_date": "2026-01-01",
+    "build": { "command": "make", "cwd": "tools", "watch_dir": ["src", "pages"] }
+  })");
+  EXPECT_THAT(project.warnings, testing::Each(Not(HasSubstr("C112"))));
+  const auto job = nlohmann::json::parse(project.bundle_job_json);
+  EXPECT_EQ(job["main"], (files.root / "out/worker.js").string());
+  EXPECT_EQ(job["build"],
+            nlohmann::json(
+                {{"command", "make"},
+                 {"cwd", (files.root / "tools").string()},
+                 {"watch", {(files.root / "src").string(), (files.root / "pages").string()}}}));
+}
+
+TEST(Load, WithoutAnEntryPointThereAreAssetsOrNothing) {
+  TestProject files;
+  files.write("public/index.html", "home");
+  const Project project = files.load_jsonc(
+      R"({ "name": "w", "compatibility_date": "2026-01-01", "assets": { "directory": "public" } })");
+  EXPECT_TRUE(project.main.empty());
+  EXPECT_TRUE(nlohmann::json::parse(project.bundle_job_json)["main"].is_null());
+  EXPECT_THAT(files.refusal(R"({ "name": "w", "compatibility_date": "2026-01-01" })"),
+              HasSubstr("there is no \"main\""));
+}
+
 TEST(Environments, KeysAreInheritedAsWranglerDoes) {
   TestProject files;
   files.write("src/other.ts", "export default {};");
