@@ -1,7 +1,6 @@
 #include "storage/agent_database.h"
 
 #include <sqlite3.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <utility>
@@ -22,8 +21,8 @@ constexpr std::string_view kLostTurn =
 
 }  // namespace
 
-AgentDatabase::AgentDatabase(std::string path, BeforeOpen before_open)
-    : path_(std::move(path)), before_open_(std::move(before_open)) {}
+AgentDatabase::AgentDatabase(std::string path, BeforeOpen before_open, Disk& disk)
+    : path_(std::move(path)), before_open_(std::move(before_open)), disk_(disk) {}
 
 AgentDatabase::~AgentDatabase() {
   (void)release();
@@ -32,7 +31,7 @@ AgentDatabase::~AgentDatabase() {
 Status AgentDatabase::open() {
   if (connection_) return {};
   if (before_open_) before_open_(path_);
-  Result<std::unique_ptr<Connection>> opened = Connection::open(path_);
+  Result<std::unique_ptr<Connection>> opened = Connection::open(path_, disk_);
   if (!opened) return opened.error();
   connection_ = std::move(*opened);
   tables_known_ = false;
@@ -42,8 +41,7 @@ Status AgentDatabase::open() {
 Result<bool> AgentDatabase::open_if_there() {
   if (!connection_) {
     if (before_open_) before_open_(path_);
-    struct stat info {};
-    if (::stat(path_.c_str(), &info) != 0) return false;
+    if (!disk_.exists(path_)) return false;
     if (Status status = open(); !status) return status.error();
   }
   return true;

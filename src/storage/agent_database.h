@@ -37,7 +37,7 @@ class AgentDatabase {
   // Called before a file is opened (the syncer may still be closing it).
   using BeforeOpen = std::function<void(const std::string& path)>;
 
-  explicit AgentDatabase(std::string path, BeforeOpen before_open = {});
+  explicit AgentDatabase(std::string path, BeforeOpen before_open = {}, Disk& disk = system_disk());
   ~AgentDatabase();
   AgentDatabase(const AgentDatabase&) = delete;
   AgentDatabase& operator=(const AgentDatabase&) = delete;
@@ -119,6 +119,7 @@ class AgentDatabase {
 
   std::string path_;
   BeforeOpen before_open_;
+  Disk& disk_;
   std::shared_ptr<Connection> connection_;
   StatementCache own_statements_;
   StatementCache statements_;

@@ -1,14 +1,11 @@
 #include "storage/connection.h"
 
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "storage/sqlite_error.h"
@@ -19,46 +16,43 @@ namespace {
 
 // How long another process may hold the file (a host that is just ending) before that is an error.
 constexpr int kBusyTimeoutMs = 1'000;
+// What SQLite writes of a new database before there is a log; all that follows is moved there by
+// checkpoints, which sync it.
+constexpr std::uint64_t kYoungBytes = 4096;
+constexpr std::size_t kHeaderBytes = 100;
 // <state>/do/<unique key>: the folders above an agent's that its first file may have made.
 constexpr int kFolderLevels = 2;
 
-Error system_error(const std::string& what) {
-  return {ErrorCode::kIo, what + ": " + std::strerror(errno)};
-}
-
-Status sync_path(const std::string& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (descriptor < 0) return system_error("opening " + path + " to sync it");
-  const int failed = ::fsync(descriptor);
-  Status status = failed == 0 ? Status() : Status(system_error("syncing " + path));
-  ::close(descriptor);
-  return status;
-}
-
-bool exists(const std::string& path) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0;
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
-  std::unique_ptr<Connection> connection(new Connection(path));
-  connection->created_ = !exists(path);
-  if (connection->created_) {
-    std::error_code error;
-    connection->folder_created_ =
-        std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-    if (error)
-      return Error{ErrorCode::kIo, "creating the folder of " + path + ": " + error.message()};
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Disk& disk) {
+  if (!disk.exists(path)) {
+    if (Status made = disk.make_folders(folder_of(path)); !made) return made.error();
   }
-  Status status = connection->set_up();
-  if (!status) {
-    Error error = status.error();
-    error.message = "the database " + path + " cannot be opened: " + error.message;
-    return error;
+  Status status;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    std::unique_ptr<Connection> connection(new Connection(path, disk));
+    status = connection->set_up();
+    if (status) return connection;
+    if (status.error().code != ErrorCode::kCorrupt || !connection->never_begun()) break;
+    connection.reset();
+    if (status = disk.remove(path + "-wal"); !status) break;
+    if (status = disk.remove(path); !status) break;
   }
-  return connection;
+  return Error{status.error().code,
+               "the database " + path + " cannot be opened: " + status.error().message};
+}
+
+// A power cut can leave a new file with its size and without its first sector. It was never synced,
+// so nothing in it was ever acknowledged, and it is as good as none.
+bool Connection::never_begun() const {
+  const std::string head = disk_.head(path_, kHeaderBytes);
+  return young_ && head.find_first_not_of('\0') == std::string::npos;
 }
 
 Connection::~Connection() {
@@ -67,23 +61,25 @@ Connection::~Connection() {
     sqlite3_db_config(raw_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     sqlite3_close_v2(raw_);
   }
-  if (log_descriptor_ >= 0) ::close(log_descriptor_);
 }
 
 Status Connection::set_up() {
+  const std::optional<std::uint64_t> size = disk_.size_of(path_);
+  young_ = !size || *size <= kYoungBytes;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
-  const int opened = sqlite3_open_v2(path_.c_str(), &raw_, flags, nullptr);
+  const int opened = sqlite3_open_v2(path_.c_str(), &raw_, flags, disk_.vfs());
   if (raw_ == nullptr) return sqlite_error(opened);
   if (opened != SQLITE_OK) return sqlite_error(raw_);
   sqlite3_extended_result_codes(raw_, 1);
   sqlite3_busy_timeout(raw_, kBusyTimeoutMs);
   // A log that a crash left holds frames already: SQLite is to sync around its reuse from the
   // start.
-  const bool log_left = exists(path_ + "-wal");
+  log_left_ = disk_.exists(path_ + "-wal");
+  unsynced_ = log_doubtful_ = log_left_;
   // Exclusive before the first access: the log's index is then in memory, and no -shm file is made.
   for (const char* sql :
        {"PRAGMA locking_mode=EXCLUSIVE",
-        log_left ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=OFF",
+        log_left_ ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=OFF",
         "PRAGMA journal_mode=WAL", "PRAGMA wal_autocheckpoint=0", "PRAGMA secure_delete=OFF",
         "PRAGMA foreign_keys=ON", "PRAGMA cache_size=-1024", "PRAGMA temp_store=MEMORY"}) {
     if (Status status = run(sql); !status) return status;
@@ -109,30 +105,52 @@ Status Connection::run(const char* sql) {
   return {};
 }
 
-Status Connection::sync() {
-  if (log_descriptor_ < 0) {
-    log_descriptor_ = ::open((path_ + "-wal").c_str(), O_RDWR | O_CLOEXEC);
-    if (log_descriptor_ < 0) return system_error("opening " + path_ + "-wal to sync it");
-  }
-  if (::fdatasync(log_descriptor_) != 0) return system_error("syncing " + path_ + "-wal");
-  if (created_) {
-    if (Status status = sync_creation(); !status) return status;
-    created_ = false;
-  }
+Status Connection::open_log() {
+  if (log_) return {};
+  Result<std::unique_ptr<Disk::File>> opened = disk_.open(path_ + "-wal");
+  if (!opened) return opened.error();
+  log_ = std::move(*opened);
   return {};
 }
 
-Status Connection::sync_creation() {
-  // Both files are there by now: the log was written to before anything is synced.
-  if (Status status = sync_path(path_, O_RDONLY); !status) return status;
-  std::filesystem::path folder = std::filesystem::path(path_).parent_path();
-  if (folder.empty()) folder = ".";
-  if (Status status = sync_path(folder.string(), O_RDONLY | O_DIRECTORY); !status) return status;
+Status Connection::mend_log() {
+  if (!log_doubtful_) return {};
+  if (Status status = open_log(); !status) return status;
+  // Nobody else may write to it meanwhile.
+  sqlite3_mutex_enter(sqlite3_db_mutex(raw_));
+  Status status = log_->rewrite();
+  sqlite3_mutex_leave(sqlite3_db_mutex(raw_));
+  log_doubtful_ = !status.ok();
+  return status;
+}
+
+Status Connection::sync() {
+  if (log_lost_) return Error{ErrorCode::kIo, "an earlier sync of " + path_ + "-wal failed"};
+  if (Status status = mend_log(); !status) return status;
+  if (Status status = open_log(); !status) return status;
+  if (Status status = log_->sync_data(); !status) {
+    log_lost_ = log_doubtful_ = true;
+    return status;
+  }
+  if (!names_synced_) {
+    if (Status status = sync_names(); !status) return status;
+    names_synced_ = true;
+  }
+  unsynced_ = false;
+  return {};
+}
+
+Status Connection::sync_names() {
+  // A young file may have been made by a process that died before its first sync.
+  if (young_ || log_left_) {
+    if (Status status = disk_.sync_file(path_); !status) return status;
+  }
+  std::string folder = folder_of(path_);
+  if (Status status = disk_.sync_folder(folder); !status) return status;
   // Up to a folder that was there before: the state's own, which the core made.
-  for (int level = 0; folder_created_ && level < kFolderLevels; ++level) {
-    folder = folder.parent_path();
-    if (folder.empty()) break;
-    if (Status status = sync_path(folder.string(), O_RDONLY | O_DIRECTORY); !status) return status;
+  for (int level = 0; young_ && level < kFolderLevels; ++level) {
+    folder = folder_of(folder);
+    if (Status status = disk_.sync_folder(folder); !status) return status;
   }
   return {};
 }
@@ -140,22 +158,24 @@ Status Connection::sync_creation() {
 void Connection::checkpoint() {
   sqlite3_mutex* mutex = sqlite3_db_mutex(raw_);
   sqlite3_mutex_enter(mutex);
-  if (sqlite3_txn_state(raw_, nullptr) == SQLITE_TXN_NONE && run("PRAGMA synchronous=NORMAL")) {
+  if (!log_lost_ && sqlite3_txn_state(raw_, nullptr) == SQLITE_TXN_NONE && mend_log() &&
+      run("PRAGMA synchronous=NORMAL")) {
     int pages = 0;
     int moved = 0;
-    if (sqlite3_wal_checkpoint_v2(raw_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved) ==
-            SQLITE_OK &&
-        pages == moved) {
-      log_pages_ = 0;
-    }
+    const int code =
+        sqlite3_wal_checkpoint_v2(raw_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+    if (code == SQLITE_OK && pages == moved) log_pages_ = 0;
+    if (code == SQLITE_IOERR_FSYNC) log_lost_ = log_doubtful_ = true;
   }
   sqlite3_mutex_leave(mutex);
 }
 
 void Connection::close() {
   if (raw_ == nullptr) return;
-  // SQLite checkpoints and removes the log when the last connection closes; it must sync for that.
-  (void)run("PRAGMA synchronous=NORMAL").ok();
+  // SQLite checkpoints and removes the log when the last connection closes; it must sync for that,
+  // and the sync must mean something. Otherwise the log stays for the next opening.
+  const bool whole = mend_log().ok() && run("PRAGMA synchronous=NORMAL").ok();
+  sqlite3_db_config(raw_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, whole ? 0 : 1, nullptr);
   if (sqlite3_close(raw_) != SQLITE_OK) sqlite3_close_v2(raw_);
   raw_ = nullptr;
 }

@@ -7,7 +7,10 @@
 // the syncer's fdatasync of the log is what makes a commit durable. That is safe as long as the log
 // has no older frames: it is new, or was emptied by a checkpoint at close. From the first
 // checkpoint on the log is overwritten from its start, and SQLite syncs around that by itself
-// (synchronous=NORMAL, which costs a sync once per checkpoint).
+// (synchronous=NORMAL, which costs a sync once per checkpoint). The log is a new file at each
+// opening, so the first sync makes its name durable too: without it a power cut could take away the
+// whole log, synced as it is. The same sync covers what an earlier process wrote and did not live
+// to sync.
 #pragma once
 
 #include <atomic>
@@ -17,6 +20,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "storage/disk.h"
 #include "storage/rules.h"
 
 struct sqlite3;
@@ -27,7 +31,8 @@ class Connection {
  public:
   // Opens the file, or creates it and its folder. kCorrupt for a file that is no database: it is
   // left as it is.
-  static Result<std::unique_ptr<Connection>> open(const std::string& path);
+  static Result<std::unique_ptr<Connection>> open(const std::string& path,
+                                                  Disk& disk = system_disk());
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -40,6 +45,10 @@ class Connection {
   int log_pages() const { return log_pages_; }
   bool take_wrote() { return std::exchange(wrote_, false); }
 
+  // Something was found in the file that a power cut may still take: an earlier process wrote it
+  // and died before it was synced. Until the first `sync`.
+  bool unsynced() const { return unsynced_; }
+
   // ---- the syncer's thread ----
   // Everything that is committed so far survives a power cut once this returns ok.
   Status sync();
@@ -49,17 +58,28 @@ class Connection {
   void close();
 
  private:
-  explicit Connection(std::string path) : path_(std::move(path)) {}
+  Connection(std::string path, Disk& disk) : path_(std::move(path)), disk_(disk) {}
   Status set_up();
-  Status sync_creation();
+  bool never_begun() const;
+  Status sync_names();
+  Status open_log();
+  // What the log holds can be brought to the disk by a sync again.
+  Status mend_log();
   Status run(const char* sql);
 
   std::string path_;
+  Disk& disk_;
   Rules rules_;
   sqlite3* raw_ = nullptr;
-  int log_descriptor_ = -1;
-  bool created_ = false;         // the file and its folder entry are still to be synced
-  bool folder_created_ = false;  // the entry of the folder itself too
+  std::unique_ptr<Disk::File> log_;
+  bool names_synced_ = false;           // that of the log, at least
+  std::atomic<bool> log_lost_ = false;  // a sync failed: the agent is to be reset
+  // A sync of the log failed, here or for all we know in the process that left it: until it has
+  // been written anew, a sync says nothing of what it holds.
+  std::atomic<bool> log_doubtful_ = false;
+  bool log_left_ = false;  // an earlier process died with the file open
+  bool young_ = false;     // the file itself may never have been synced, nor its folders
+  std::atomic<bool> unsynced_ = false;
   std::atomic<int> log_pages_ = 0;
   bool wrote_ = false;
 };

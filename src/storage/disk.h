@@ -1,0 +1,47 @@
+// The file system as an agent's database needs it beside what SQLite does by itself: whether files
+// are there, and the syncs that make a commit durable. One that forgets, tears and fails stands in
+// for it in tests, together with the VFS that it names. May be called by several threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace hearth::storage {
+
+class Disk {
+ public:
+  // An open file that is synced again and again.
+  class File {
+   public:
+    virtual ~File() = default;
+    virtual Status sync_data() = 0;
+    // Writes every byte that it holds once more, so that the next sync brings it to the disk: after
+    // a sync that failed, the system takes what it could not write for written.
+    virtual Status rewrite() = 0;
+  };
+
+  virtual ~Disk() = default;
+  // The VFS that SQLite is to use; null for its own.
+  virtual const char* vfs() const = 0;
+  // In bytes; nullopt when there is no such file or folder.
+  virtual std::optional<std::uint64_t> size_of(const std::string& path) = 0;
+  bool exists(const std::string& path) { return size_of(path).has_value(); }
+  // Its first bytes, at most `count`; empty when it cannot be read.
+  virtual std::string head(const std::string& path, std::size_t count) = 0;
+  virtual Status remove(const std::string& path) = 0;
+  virtual Status make_folders(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<File>> open(const std::string& path) = 0;
+  virtual Status sync_file(const std::string& path) = 0;
+  // The entries of a folder: which files are there.
+  virtual Status sync_folder(const std::string& path) = 0;
+};
+
+// The machine's own. It has no state.
+Disk& system_disk();
+
+}  // namespace hearth::storage
