@@ -61,7 +61,20 @@ void Database::update_pin() {
   }
 }
 
+void Database::note_opened() {
+  const std::shared_ptr<storage::Connection>& connection = store_.connection();
+  if (!connection) return;
+  opened_ = true;
+  // What a host that died had written may be read here and be told to nobody yet: a power cut could
+  // still take it.
+  if (!options_.sync || !connection->unsynced()) return;
+  ++committed_;
+  host_->syncer().request(connection, key_, committed_);
+  update_pin();
+}
+
 void Database::touched() {
+  if (!opened_) note_opened();
   if (listed_ || !store_.dirty()) return;
   listed_ = true;
   host_->list_turn(*this);
@@ -128,8 +141,8 @@ void Database::tell_alarm_before_commit() {
   if (!now || !now->has_value()) return;
   if (alarm_told_known_ && alarm_told_ && *alarm_told_ <= **now) return;
   tell_alarm(*now, /*gated=*/false);
-  // While an earlier turn is not durable, the gate may hold what that turn said of the alarm ("none",
-  // at the end of a handler): it leaves after this and must not have the last word.
+  // While an earlier turn is not durable, the gate may hold what that turn said of the alarm
+  // ("none", at the end of a handler): it leaves after this and must not have the last word.
   if (durable_ != committed_) alarm_told_known_ = false;
   (void)host_->link().flush().ok();  // a core that is gone is noticed by the next read
 }
@@ -214,6 +227,7 @@ void Database::abandon() {
 
 void Database::close() {
   abandon();
+  opened_ = false;
   if (std::shared_ptr<storage::Connection> connection = store_.release()) {
     // In the same queue as its syncs, and after them.
     host_->syncer().kick();

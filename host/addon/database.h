@@ -101,6 +101,7 @@ class Database : public Wrapped {
   void release();
   void call_waiters(std::uint64_t up_to, const Error* error);
   void fail(const Error& error);
+  void note_opened();
   void update_pin();
   void bound_log();
 
@@ -118,6 +119,7 @@ class Database : public Wrapped {
   std::optional<std::string> failure_;
   napi_ref self_ = nullptr;
   bool pinned_ = false;
+  bool opened_ = false;  // the store's file is open, and has been looked at
   bool listed_ = false;  // among the host's databases whose turn is to be ended
   bool alarm_touched_ = false;
   bool alarm_told_known_ = false;
