@@ -14,8 +14,7 @@ const kModels = /^(Base_?Ai|Ai[A-Z])/;
 // Interfaces without a global of their own, whose objects the probe has in its hands.
 const kObjects = [
   "ExecutionContext", "DurableObjectId", "DurableObjectNamespace", "DurableObjectState", "DurableObjectStorage",
-  "DurableObjectTransaction", "DurableObjectFacets", "SqlStorage", "SqlStorageCursor", "SyncKvStorage", "ScheduledController",
-  "AlarmInvocationInfo", "Tracing", "Socket", "Element", "Text", "Comment", "Doctype", "DocumentEnd",
+  "DurableObjectTransaction", "DurableObjectFacets", "SqlStorage", "SqlStorageCursor", "SyncKvStorage", "Tracing", "Socket",
 ];
 
 /** {kind, name, base, members, statics, type} of each declaration in `lines`, whose indentation is `indent`. */

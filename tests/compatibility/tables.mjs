@@ -16,8 +16,13 @@ export function unexplained({ answers }, notes) {
   ];
 }
 
+/** The names in an answer that is a list of what is lacking. */
+function list(answer) {
+  const names = Array.isArray(answer) ? answer : answer?.value;
+  return Array.isArray(names) && names.every((each) => typeof each === "string") ? names : [];
+}
+
 /** A list of what is lacking, or nothing at all, needs no sentence. */
-const list = (answer) => (Array.isArray(answer) ? answer : Array.isArray(answer.value) && answer.value.every((each) => typeof each === "string") ? answer.value : null);
 const explainsItself = (path, answer) => answer === "absent" || Array.isArray(answer) || path.startsWith("node: modules /");
 
 export function withTables(document, found, notes) {
@@ -51,7 +56,7 @@ function named(kind, { answers }, notes) {
 }
 
 function globals(found, notes) {
-  const typesOnly = Object.entries(found.answers).filter(([path, entry]) => path.startsWith("globals / ") && (entry.both ?? entry.workerd) === "absent");
+  const typesOnly = Object.entries(found.answers).filter(([path, entry]) => path.startsWith("globals / ") && entry.both === "absent");
   return `${named("globals", found, notes)}\n\nDeclared by the types and at run time on neither side: ${
     typesOnly.map(([path]) => `\`${path.slice("globals / ".length)}\``).join(", ")}.`;
 }
@@ -62,7 +67,7 @@ const kNamesMax = 6;
 
 /** What is lacking, and what the notes say of it. */
 function explained(path, { workerd = [], hearth }, notes) {
-  const names = (list(hearth) ?? []).filter((name) => !(list(workerd) ?? []).includes(name));
+  const names = list(hearth).filter((name) => !list(workerd).includes(name));
   const more = names.length > kNamesMax ? ` and ${names.length - kNamesMax} more` : "";
   const lacking = names.length > 0 ? `lacks ${names.slice(0, kNamesMax).map((name) => `\`${name}\``).join(", ")}${more}.` : "";
   return [lacking, sentence(notes[path])].filter(Boolean).join(" ");

@@ -17,13 +17,15 @@ function global(name: string, { kind, members = [], statics = [] }: Entry): Answ
   return [...lacks(prototype, members), ...lacks(value, statics).map((each) => `${name}.${each}`)];
 }
 
-export async function present(env: Env, ctx: ExecutionContext): Promise<Record<string, Record<string, Answer>>> {
+export async function present(env: Env, ctx: ExecutionContext, host: string): Promise<Record<string, Record<string, Answer>>> {
   const globals = Object.fromEntries(Object.entries(api.globals as Record<string, Entry>).map(([name, entry]) => [name, global(name, entry)]));
   const lists = api.objects as Record<string, string[]>;
   const objects: Record<string, Answer> = {
     ExecutionContext: lacks(ctx, lists.ExecutionContext!),
     DurableObjectNamespace: lacks(env.PROBE, lists.DurableObjectNamespace!),
     DurableObjectId: lacks(env.PROBE.idFromName("x"), lists.DurableObjectId!),
+    Tracing: ctx.tracing === undefined ? "absent" : lacks(ctx.tracing, lists.Tracing!),
+    Socket: await socket(host, lists.Socket!),
     ...(await env.PROBE.getByName("present").lacking(lists)),
   };
   const modules: Record<string, Answer> = {};
@@ -31,6 +33,14 @@ export async function present(env: Env, ctx: ExecutionContext): Promise<Record<s
     modules[name] = await (platform[name] ?? (() => load(name)))().then((module) => lacks(module, exports), () => "absent" as const);
   }
   return { globals, objects, modules };
+}
+
+async function socket(host: string, names: string[]): Promise<Answer> {
+  const { connect } = await import("cloudflare:sockets");
+  const open = connect(host);
+  const lacking = lacks(open, names);
+  await open.close();
+  return lacking;
 }
 
 // Written out, as code does: the bundler sees them.

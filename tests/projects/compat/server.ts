@@ -19,7 +19,7 @@ export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
     const url = new URL(request.url);
     const [kind, area, sentence] = url.pathname.slice(1).split("/").map(decodeURIComponent);
-    if (kind === "api") return Response.json(await present(env, ctx));
+    if (kind === "api") return Response.json(await present(env, ctx, url.host));
     if (kind === "node") return Response.json(await exported(await request.json()));
     if (kind === "cases") return Response.json(Object.fromEntries(areas.map(({ api, cases }) => [api, Object.keys(cases)])));
     if (kind === "case") {
