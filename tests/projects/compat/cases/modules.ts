@@ -39,10 +39,15 @@ export const modules: Area[] = [
   {
     api: "cloudflare:node", cases: {
       "httpServerHandler serves a node:http server": async () => {
-        const { httpServerHandler } = (await import("cloudflare:node")) as unknown as { httpServerHandler(o: object): { fetch(r: Request, e?: unknown, c?: unknown): Promise<Response> } };
-        const { createServer } = (await load("node:http")) as unknown as { createServer(f: (q: { url: string }, s: { end(t: string): void }) => void): { listen(n: number): void } };
-        createServer((q, s) => s.end(`node ${q.url}`)).listen(8_123);
-        return (await httpServerHandler({ port: 8_123 }).fetch(new Request("http://x/p"))).text();
+        const { httpServerHandler } = (await import("cloudflare:node")) as unknown as { httpServerHandler(s: object): { fetch(r: Request): Promise<Response> } };
+        const { createServer } = await load("node:http") as unknown as { createServer(f: (q: { url: string }, s: { end(t: string): void }) => void): { listen(n: number): void; close(): void } };
+        const server = createServer((q, s) => s.end(`node ${q.url}`));
+        server.listen(0); // whichever port is free
+        try {
+          return await (await httpServerHandler(server).fetch(new Request("http://x/p"))).text();
+        } finally {
+          server.close();
+        }
       },
     },
   },
