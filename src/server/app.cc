@@ -147,9 +147,15 @@ void App::on_report(std::string_view line) {
   if (!read) return console_.say(core::Level::kWarn, read.error().message);
   BuildReport& report = *read;
   for (const std::string& warning : report.warnings) console_.say(core::Level::kWarn, warning);
+  if (report.ok) built_ = report;
+  if (report.ok && report.unchanged && serving_) return;
+  consider(report);
+}
+
+// Serves a build, if it is whole; with none that is, clients get its fault.
+void App::consider(BuildReport& report) {
   if (report.ok && exports_all_classes(report)) {
     bundle_ = report.bundle;
-    if (report.unchanged && serving_) return;
     return deploy(report.bundle);
   }
   console_.say(core::Level::kError, "the build is broken" +
@@ -298,7 +304,8 @@ void App::reload_project() {
     console_.say(core::Level::kWarn, warning);
   }
   if (!same_job) return start_bundler();
-  if (!bundle_.empty()) deploy(bundle_);
+  // The same bundle may be whole with this configuration, or no longer be.
+  if (built_) consider(*built_);
 }
 
 // ---- the end

@@ -7,6 +7,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ class App {
   void make_engine();
   void start_bundler();
   void on_report(std::string_view line);
+  void consider(BuildReport& report);
   void on_bundler_end(os::ExitStatus status);
   bool exports_all_classes(BuildReport& report) const;
   void deploy(const std::string& bundle);
@@ -77,6 +79,7 @@ class App {
   std::unique_ptr<Bundler> bundler_;
   std::unique_ptr<Bundler> last_bundler_;  // kept while one of its events runs
   std::string bundle_;                     // the last that was built
+  std::optional<BuildReport> built_;  // the last that bundled, served or not
   std::int64_t deployed_ms_ = 0;
   std::vector<WatchedFile> watched_;
   os::TimerId watch_timer_;

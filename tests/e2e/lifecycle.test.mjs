@@ -229,6 +229,20 @@ describe("dev", suite, () => {
     await until(async () => (await socket.ask("x")) === "mended x", "the mended code", 15_000);
     await socket.close();
   });
+
+  test("keeps serving while the configuration names a class that is not there, until that alone is mended", async (t) => {
+    const folder = editable();
+    const target = await startFor(t, folder, { command: "dev", expectErrors: [/build/i] });
+    const whole = readFileSync(join(folder, "wrangler.jsonc"), "utf8");
+    const reloads = () => target.output.match(/reloaded in/g)?.length ?? 0;
+    edit(folder, "wrangler.jsonc", (text) => text.replace(/"class_name": "(\w+)"/, '"class_name": "$1Missing"'));
+    await target.child.line(/B204/, 15_000);
+    assert.equal((await http(target.url)).status, 200);
+    assert.equal(reloads(), 0);
+    writeFileSync(join(folder, "wrangler.jsonc"), whole);
+    await until(() => reloads() > 0, "a reload with the mended configuration", 15_000);
+    assert.equal((await http(target.url)).status, 200);
+  });
 });
 
 describe("what cannot start says why, and exits", suite, () => {
