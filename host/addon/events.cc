@@ -208,6 +208,19 @@ void Events::on(const wire::SleepAccepted& message) {
        {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex())});
 }
 
+void Events::on(const wire::AgentResume& message) {
+  HandleScope scope(env_);
+  call(Handler::agentResume,
+       {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex())});
+}
+
+void Events::on(const wire::AgentRefused& message) {
+  HandleScope scope(env_);
+  call(Handler::agentRefused,
+       {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex()),
+        make_text(env_, message.message)});
+}
+
 void Events::on(const wire::ProbeAlarm& message) {
   HandleScope scope(env_);
   call(Handler::probeAlarm,

@@ -15,16 +15,18 @@ namespace hearth::addon {
 class Host;
 
 // The handlers by their JavaScript names, in one list.
-#define HEARTH_HANDLERS(X)                                                               \
-  X(configure)                                                                           \
-  X(promote)                                                                             \
-  X(fetch)                                                                               \
-  X(bodyData)                                                                            \
-  X(bodyEnd)                                                                             \
-  X(requestGone)                                                                         \
-  X(responseCredit)                                                                      \
-  X(socketMessage) X(socketClosed) X(alarm) X(agentWake) X(agentSocket) X(sleepAccepted) \
-      X(probeAlarm) X(scheduled) X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed)
+#define HEARTH_HANDLERS(X)                                                                         \
+  X(configure)                                                                                     \
+  X(promote)                                                                                       \
+  X(fetch)                                                                                         \
+  X(bodyData)                                                                                      \
+  X(bodyEnd)                                                                                       \
+  X(requestGone)                                                                                   \
+  X(responseCredit)                                                                                \
+  X(socketMessage)                                                                                 \
+  X(socketClosed) X(alarm) X(agentWake) X(agentSocket) X(sleepAccepted) X(probeAlarm) X(scheduled) \
+      X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume)             \
+          X(agentRefused)
 
 class Events {
  public:
@@ -61,6 +63,8 @@ class Events {
   void on(const wire::AgentWake& message);
   void on(const wire::AgentSocket& message);
   void on(const wire::SleepAccepted& message);
+  void on(const wire::AgentResume& message);
+  void on(const wire::AgentRefused& message);
   void on(const wire::ProbeAlarm& message);
   void on(const wire::Scheduled& message);
   void on(const wire::PeerData& message);

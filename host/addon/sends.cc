@@ -216,6 +216,13 @@ napi_value agent_sleep(napi_env env, napi_callback_info info) {
   return emit(arguments, nullptr, message);
 }
 
+napi_value agent_working(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const wire::AgentWorking message{arguments.agent(0),
+                                   static_cast<std::uint8_t>(arguments.number(2, 1))};
+  return emit(arguments, nullptr, message);
+}
+
 napi_value alarm_done(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Database* gate = arguments.gate(0);
@@ -265,6 +272,7 @@ constexpr Export kTransport[] = {
     {"autoResponse", auto_response},
     {"agentOpened", agent_opened},
     {"agentSleep", agent_sleep},
+    {"agentWorking", agent_working},
     {"alarmDone", alarm_done},
     {"peerSend", peer_send},
     {"log", log},

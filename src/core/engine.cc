@@ -62,6 +62,7 @@ Engine::Engine(EngineOptions options, EngineHooks hooks, const os::World& world,
       report_(report),
       mailboxes_(options_.supervisor.host_count),
       alarms_(world.clock, world.loop, *this),
+      quarantine_(options_.quarantine_deaths),
       supervisor_(options_.supervisor, world, launcher, report, *this) {}
 
 Engine::~Engine() {
@@ -119,8 +120,7 @@ const std::string& Engine::unique_key(const AgentId& agent) const {
 }
 
 std::string Engine::label(const Agent& agent) const {
-  const std::string& class_name = deployment_.namespaces[agent.id.name_space].class_name;
-  return class_name + "/" + (agent.name.empty() ? agent.id.hex().substr(0, 12) : agent.name);
+  return label(agent.id, agent.name);
 }
 
 }  // namespace hearth::core

@@ -23,6 +23,7 @@
 #include "core/alarm_index.h"
 #include "core/cron.h"
 #include "core/fault.h"
+#include "core/quarantine.h"
 #include "core/registry.h"
 #include "core/report.h"
 #include "core/router.h"
@@ -41,10 +42,13 @@ struct EngineOptions {
   std::size_t queue_events_max = 4096;   // waiting for one host; a socket that adds to it pauses
   std::uint32_t early_ms_max = 300'000;  // an accepted socket whose 101 does not come
   std::uint32_t blocked_ms_max =
-      30'000;  // of a host's event loop; 0: for ever (a debugger is there)
+      30'000;                      // of a host's event loop; 0: for ever (a debugger is there)
+  unsigned quarantine_deaths = 3;  // of hosts in a minute that one agent may cause; 0: any number
   std::uint32_t client_stop_ms = 1'500;  // of a shutdown: for clients to take their close
   std::uint32_t host_stop_ms = 2'500;    // and then for hosts to drain
 };
+
+inline constexpr std::string_view kQuarantinedCode = "R414";
 
 struct EngineHooks {
   std::function<void()> on_serving = [] {};  // once, when every slot has had its first host
@@ -93,11 +97,23 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
  private:
   friend struct FromHost;
 
+  struct Resume {
+    AgentId id;
+    std::uint8_t attempts = 0;  // made before
+  };
   // Events of a slot that no host has been given yet, and which sockets are not read meanwhile.
   struct Mailbox {
     std::deque<Event> pending;
     std::size_t pending_bytes = 0;
     std::vector<ConnectionId> paused;
+    std::vector<Resume> resumes;  // agents that the last host's end interrupted
+  };
+  // An agent that was awake on a host that ended.
+  struct LostAgent {
+    AgentId id;
+    std::string name;
+    bool working = false;
+    std::uint8_t resumed = 0;
   };
 
   // ---- the network (engine_requests.cc, engine_sockets.cc)
@@ -123,11 +139,25 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_unavailable(std::string_view reason) override;
   void watch_hosts();
   void look_for_blocked_hosts();
-  void lose_agents(Host& host);
-  void lose_events(Host& host);
+  void end_blocked(Host& host);
+  std::string blocked_stack(const Host& host) const;
+  std::vector<LostAgent> lose_agents(Host& host);
+  void lose_events(Host& host, const std::vector<LostAgent>& lost);
   void lose_requests(Host& host);
   void lose_connections(Host& host);
   void lose_event(Event& event, const Host& host);
+
+  // ---- what an end interrupts (engine_rescue.cc)
+  const AgentId* named_in(const Event& event, const std::vector<LostAgent>& lost) const;
+  void note_interrupted(Host& host, const std::vector<EventTable::Unfinished>& unfinished,
+                        const std::vector<LostAgent>& lost);
+  void resume_agents(Host& host);
+  void enter_quarantine(const AgentId& id, const Host& host);
+  Fault quarantine_fault(const std::string& agent) const;
+  static void mark_quarantined(Fault& fault);
+  std::optional<Fault> refused_agent(std::string_view url) const;
+  bool refuse_opened(Host& host, const wire::AgentOpened& message);
+  bool postpone_quarantined(const AgentId& id);
 
   // ---- the hosts' messages
   void on(Host& host, const wire::Respond& message);
@@ -144,6 +174,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on(Host& host, const wire::AutoResponse& message);
   void on(Host& host, const wire::AgentOpened& message);
   void on(Host& host, const wire::AgentSleep& message);
+  void on(Host& host, const wire::AgentWorking& message);
   void on(Host& host, const wire::AlarmSet& message);
   void on(Host& host, const wire::AlarmDone& message);
   void on(Host& host, const wire::PeerSend& message);
@@ -202,6 +233,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void fire_crons();
   const std::string& unique_key(const AgentId& agent) const;
   std::string label(const Agent& agent) const;
+  std::string label(const AgentId& id, const std::string& name) const;
 
   const EngineOptions options_;
   const EngineHooks hooks_;
@@ -217,6 +249,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::vector<std::unique_ptr<PendingRequest>> spare_requests_;
   std::vector<Mailbox> mailboxes_;
   AlarmIndex alarms_;
+  Quarantine quarantine_;
   std::deque<AgentId> probes_;           // to be asked
   std::unordered_set<AgentId> probing_;  // asked, not answered
   std::vector<std::pair<Cron, std::string>> crons_;

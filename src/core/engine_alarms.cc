@@ -101,6 +101,7 @@ void Engine::on(Host& host, const wire::AlarmDone& message) {
 }
 
 void Engine::fire_alarm(const AgentId& id, const AlarmEntry& alarm) {
+  if (postpone_quarantined(id)) return;
   Agent& agent = agents_.get(id);
   if (agent.name.empty()) agent.name = alarm.name;
   const unsigned slot = slot_of(agent);

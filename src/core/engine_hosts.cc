@@ -8,7 +8,11 @@ namespace hearth::core {
 
 namespace {
 constexpr std::uint32_t kWatchdogMs = 5'000;
+
+std::uint32_t watch_period_ms(std::uint32_t blocked_ms_max) {
+  return std::clamp(blocked_ms_max / 5, 100U, kWatchdogMs);
 }
+}  // namespace
 
 // One frame's message to the engine's overload for it.
 struct FromHost {
@@ -47,6 +51,7 @@ void Engine::on_room(Host& host) {
 
 void Engine::on_promoted(Host& host) {
   pump(host);
+  resume_agents(host);
   resume_if_room(host.slot);
   pump_probes();
   if (serving_) return;
@@ -95,10 +100,7 @@ void Engine::look_for_blocked_hosts() {
     if (!works || heartbeat != std::exchange(host->heartbeat_seen, heartbeat)) {
       host->heartbeat_since_ms = now_ms;
     } else if (now_ms - host->heartbeat_since_ms >= options_.blocked_ms_max) {
-      const std::string reason = "R409: its event loop was blocked for " +
-                                 std::to_string(options_.blocked_ms_max / 1'000) + " seconds";
-      report_.say(Level::kError, "host " + std::to_string(host->number) + " is ended: " + reason);
-      host->kill(reason);
+      end_blocked(*host);
     }
     // Of no socket: a host does nothing for it but wake.
     if (works) host->send(wire::AutoResponded{ConnectionId{}, 0});
@@ -108,15 +110,15 @@ void Engine::look_for_blocked_hosts() {
 
 void Engine::watch_hosts() {
   if (options_.blocked_ms_max == 0) return;
-  watchdog_timer_ = world_.loop.after(std::min(options_.blocked_ms_max, kWatchdogMs),
+  watchdog_timer_ = world_.loop.after(watch_period_ms(options_.blocked_ms_max),
                                       [this] { look_for_blocked_hosts(); });
 }
 
 // ---- the end of a host
 
 void Engine::on_slot_lost(Host& host) {
-  lose_agents(host);
-  lose_events(host);
+  const std::vector<LostAgent> lost = lose_agents(host);
+  lose_events(host, lost);
   lose_requests(host);
   lose_connections(host);
   for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
@@ -126,14 +128,17 @@ void Engine::on_slot_lost(Host& host) {
 }
 
 // Whoever was awake there is asked for its alarm by the next host: the last word may be missing.
-void Engine::lose_agents(Host& host) {
+std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
   std::vector<Agent*> lost;
   agents_.for_each([&](Agent& agent) {
     if (agent.host == &host) lost.push_back(&agent);
   });
+  std::vector<LostAgent> told;
   for (Agent* agent : lost) {
     agent->host = nullptr;
     agent->events_sent = 0;
+    told.push_back({agent->id, agent->name, std::exchange(agent->working, false),
+                    std::exchange(agent->resumed, std::uint8_t{0})});
     if (!stopping_ && !host.drained) probe(agent->id);
     if (stopping_ && host.drained) {
       registry_.agent_closed(unique_key(agent->id), agent->id.hex());
@@ -147,11 +152,13 @@ void Engine::lose_agents(Host& host) {
     }
   }
   for (Agent* agent : lost) agents_.drop_if_idle(*agent);
+  return told;
 }
 
 // Events that had not begun go back to the front of the queue, in their order; the others are over.
-void Engine::lose_events(Host& host) {
+void Engine::lose_events(Host& host, const std::vector<LostAgent>& lost) {
   auto rest = host.events().take_unfinished([this](Event& event) { release(event); });
+  note_interrupted(host, rest, lost);
   Mailbox& mailbox = mailboxes_[host.slot];
   // Calls of peers were told that they failed (PeerGone): they must not run after all.
   std::erase_if(mailbox.pending, [&](const Event& event) {
@@ -232,7 +239,7 @@ void Engine::lose_connections(Host& host) {
 // ---- agents
 
 void Engine::on(Host& host, const wire::AgentOpened& message) {
-  if (!known(host, message.agent)) return;
+  if (!known(host, message.agent) || refuse_opened(host, message)) return;
   Agent& agent = agents_.get(message.agent);
   if (!message.name.empty()) agent.name = message.name;
   wake(host, agent);
@@ -246,6 +253,8 @@ void Engine::on(Host& host, const wire::AgentSleep& message) {
     if (agent->host != &host || agent->events_sent > message.events) return;
     agent->host = nullptr;
     agent->events_sent = 0;
+    agent->working = false;
+    agent->resumed = 0;
     registry_.agent_closed(unique_key(message.agent), message.agent.hex());
   }
   host.send(wire::SleepAccepted{message.agent});

@@ -81,6 +81,9 @@ void Engine::on_request(const net::Request& request) {
   if (const std::optional<Fault> fault = unavailable_fault(slot)) {
     return answer(request.id, request.upgrade, accept, *fault);
   }
+  if (const std::optional<Fault> fault = refused_agent(request.url)) {
+    return answer(request.id, request.upgrade, accept, *fault);
+  }
   if (crowded(slot)) return answer(request.id, request.upgrade, accept, too_busy());
 
   PendingRequest& pending = open_request(request);
@@ -164,8 +167,9 @@ void Engine::on(Host& host, const wire::ResponseEnd& message) {
 void Engine::on(Host& host, const wire::ResponseFailed& message) {
   PendingRequest* request = request_of(host, message.request);
   if (request == nullptr) return;
-  const Fault fault = fault_from_json(
+  Fault fault = fault_from_json(
       message.json, {.code = "R407", .status = 500, .message = "the code threw an error"});
+  if (fault.code == kQuarantinedCode) mark_quarantined(fault);
   if (!request->head_sent) return answer_and_close(*request, fault);
   report_.say(Level::kError,
               "a response to " + request->url +

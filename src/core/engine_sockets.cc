@@ -92,6 +92,11 @@ void Engine::on_socket_closed(net::SocketId socket, std::uint16_t code, std::str
   Connection* connection = connections_.find(socket);
   if (connection == nullptr) return;
   connections_.unbind(*connection);
+  if (reason == net::kNoPongReason) {
+    report_.say(Level::kInfo, "a WebSocket" +
+                                  (connection->agent ? " of " + label(*connection->agent) : "") +
+                                  " is closed: " + std::string(reason));
+  }
   end_connection(*connection, code, reason, clean);
 }
 

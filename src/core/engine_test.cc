@@ -140,6 +140,114 @@ TEST_F(CoreTest, HandsEventsThatHadNotBegunToTheSpareInOrder) {
   EXPECT_EQ(launcher.hosts.size(), 3u);
 }
 
+// ---- agents that were at work
+
+TEST_F(CoreTest, LetsInterruptedAgentsGoOnAtOnce) {
+  boot();
+  FakeHost& first = host();
+  const net::SocketId begun = open_socket(first, "begun", connection(1));
+  open_socket(first, "idle", connection(2));
+  open_socket(first, "works", connection(3));
+  message(begun, "x");
+  settle();
+  first.begin(first.take("SocketMessage")[0].slot);
+  first.send(wire::AgentWorking{agent("works"), 1});
+  settle();
+  first.die();
+  settle();
+  std::vector<AgentId> resumed;
+  for (const Received& each : host().take("AgentResume")) resumed.push_back(each.agent);
+  EXPECT_THAT(resumed, ::testing::UnorderedElementsAre(agent("begun"), agent("works")));
+  EXPECT_EQ(host().count("AgentWake"), 2u);
+  EXPECT_EQ(host().count("AgentSocket"), 2u);
+  // And it may be put to sleep again.
+  host().send(wire::AgentSleep{agent("begun"), 0});
+  settle();
+  EXPECT_EQ(host().count("SleepAccepted"), 1u);
+}
+
+TEST_F(CoreTest, GoesOnWithAnAgentThatARequestNamed) {
+  boot();
+  request("/agents/room/asked");
+  FakeHost& first = host();
+  first.begin(first.take("Fetch")[0].slot);
+  first.send(wire::AgentOpened{agent("asked"), "asked"});
+  settle();
+  first.die();
+  settle();
+  const auto resumed = host().take("AgentResume");
+  ASSERT_EQ(resumed.size(), 1u);
+  EXPECT_EQ(resumed[0].agent, agent("asked"));
+}
+
+TEST_F(CoreTest, ResumesAnAgentAgainWhenTheNextHostDiesTooButNotForEver) {
+  options.quarantine_deaths = 0;
+  boot();
+  const net::SocketId socket = open_socket(host(), "a", connection(1));
+  message(socket, "x");
+  settle();
+  host().begin(host().take("SocketMessage")[0].slot);
+  for (int i = 0; i < 3; ++i) {
+    host().die();
+    settle();
+    world.advance(20'000);
+    ASSERT_EQ(host().count("AgentResume"), 1u) << i;
+  }
+  host().die();
+  settle();
+  world.advance(20'000);
+  EXPECT_EQ(host().count("AgentResume"), 0u);
+}
+
+TEST_F(CoreTest, QuarantinesAnAgentThatEndsItsHostsAndLeavesItsNeighboursAlone) {
+  boot();
+  const net::SocketId bad = open_socket(host(), "bad", connection(1));
+  const net::SocketId good = open_socket(host(), "good", connection(2));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_FALSE(network.sockets[bad.value].close_code) << i;
+    FakeHost& dying = host();
+    message(bad, "die");
+    settle();
+    dying.begin(dying.take("SocketMessage").back().slot);
+    dying.die();
+    settle();
+    world.advance(12'000);
+  }
+  EXPECT_EQ(network.sockets[bad.value].close_code, 4503);
+  EXPECT_THAT(network.sockets[bad.value].close_reason, HasSubstr("R414: Room/bad is quarantined"));
+  EXPECT_FALSE(network.sockets[good.value].close_code);
+  EXPECT_TRUE(report.has("R414 Room/bad is quarantined"));
+  EXPECT_EQ(host().count("AgentResume"), 0u);
+
+  const std::uint64_t refused = request("/agents/room/bad");
+  EXPECT_EQ(network.answers[refused].status, 503);
+  EXPECT_THAT(network.answers[refused].body, HasSubstr("Room/bad is quarantined"));
+  host().send(wire::AgentOpened{agent("bad"), "bad"});
+  settle();
+  const auto told = host().take("AgentRefused");
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_THAT(told[0].text, HasSubstr("R414 Room/bad is quarantined"));
+
+  message(good, "hello");
+  settle();
+  EXPECT_EQ(host().take("SocketMessage").back().text, "hello");
+}
+
+TEST_F(CoreTest, QuarantinesNobodyForDeathsThatAreFarApart) {
+  boot();
+  const net::SocketId socket = open_socket(host(), "a", connection(1));
+  for (int i = 0; i < 5; ++i) {
+    FakeHost& dying = host();
+    message(socket, "die");
+    settle();
+    dying.begin(dying.take("SocketMessage").back().slot);
+    dying.die();
+    settle();
+    world.advance(31'000);
+  }
+  EXPECT_FALSE(network.sockets[socket.value].close_code);
+}
+
 TEST_F(CoreTest, ReadsWhatADeadHostHadSentBeforeItsEnd) {
   boot();
   const std::uint64_t number = request("/");

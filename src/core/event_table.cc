@@ -53,6 +53,15 @@ void EventTable::release(std::uint32_t place) {
   --in_flight_;
 }
 
+const Event* EventTable::last_begun() const {
+  const Entry* last = nullptr;
+  for (std::uint32_t place = 0; place < entries_.size(); ++place) {
+    if (state(place) != wire::Progress::kBegun) continue;
+    if (last == nullptr || entries_[place].sequence > last->sequence) last = &entries_[place];
+  }
+  return last == nullptr ? nullptr : &last->event;
+}
+
 std::vector<EventTable::Unfinished> EventTable::take_rest() {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
   for (std::uint32_t place = 0; place < entries_.size(); ++place) {

@@ -49,6 +49,9 @@ class EventTable {
     return take_rest();
   }
 
+  // Of the events whose handlers have begun and not ended, the one that was sent last; or null.
+  const Event* last_begun() const;
+
   std::size_t in_flight() const { return in_flight_; }
   // Bytes of the frames kept.
   std::size_t retained_bytes() const { return retained_bytes_; }

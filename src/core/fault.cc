@@ -32,6 +32,7 @@ std::string_view title(std::uint16_t status) {
 }
 
 std::string public_message(const Fault& fault) {
+  if (fault.in_the_open) return fault.message;
   return std::string(title(fault.status)) + ". The server's log says why, under this reference.";
 }
 
@@ -110,6 +111,7 @@ void add_header(std::string& headers, std::string_view name, std::string_view va
 }  // namespace
 
 std::uint16_t Fault::close_code() const {
+  if (close != 0) return close;
   if (status == 503) return 1013;
   if (status >= 500) return 1011;
   return static_cast<std::uint16_t>(4000 + status);
@@ -145,7 +147,9 @@ std::string render_frame(const Fault& fault, Mode mode, std::string_view referen
 
 std::string close_reason(const Fault& fault, Mode mode, std::string_view reference) {
   std::string reason = fault.code + ": ";
-  reason += mode == Mode::kDev ? fault.message : "see the server's log, " + std::string(reference);
+  reason += mode == Mode::kDev || fault.in_the_open
+                ? fault.message
+                : "see the server's log, " + std::string(reference);
   if (reason.size() <= kWebSocketCloseReasonBytesMax) return reason;
   std::size_t size = kWebSocketCloseReasonBytesMax - 3;
   while (size > 0 && (static_cast<unsigned char>(reason[size]) & 0xc0) == 0x80) --size;

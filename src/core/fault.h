@@ -20,6 +20,8 @@ struct Fault {
   std::string fix{};                // the edit or the act that mends it; may be empty
   std::string stack{};              // in the user's own lines; may be empty
   std::uint32_t retry_after_s = 0;  // 0: no Retry-After
+  std::uint16_t close = 0;          // the WebSocket's close code, where the status does not say it
+  bool in_the_open = false;         // the message holds nothing that clients may not know
 
   // 4xxx for what stays wrong until someone edits, 1011 to 1013 for what may pass.
   std::uint16_t close_code() const;

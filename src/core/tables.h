@@ -27,6 +27,8 @@ struct Agent {
   std::string name;
   Host* host = nullptr;           // where it is awake
   std::uint64_t events_sent = 0;  // to that host, since it was woken there
+  bool working = false;           // there, beyond its events
+  std::uint8_t resumed = 0;       // told to go on so often, and nothing heard of it since
   std::uint32_t events_held = 0;  // on their way: pending, or in flight
   Connection* first = nullptr;    // its sockets, in the order in which they came
   Connection* last = nullptr;

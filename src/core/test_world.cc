@@ -49,6 +49,10 @@ struct Reader {
          .agent = m.agent,
          .text = std::string(m.attachment)});
   }
+  void on(const wire::AgentResume& m) { add({.type = "AgentResume", .agent = m.agent}); }
+  void on(const wire::AgentRefused& m) {
+    add({.type = "AgentRefused", .agent = m.agent, .text = std::string(m.message)});
+  }
   void on(const wire::SleepAccepted& m) { add({.type = "SleepAccepted", .agent = m.agent}); }
   void on(const wire::ProbeAlarm& m) { add({.type = "ProbeAlarm", .agent = m.agent}); }
   void on(const wire::Scheduled& m) {

@@ -97,13 +97,19 @@ void App::make_engine() {
   options.worker = project_.name;
   options.supervisor.host_count = options_.hosts;
   options.supervisor.spare = !options_.inspect;
-  if (options_.inspect) options.blocked_ms_max = 0;  // it stands still at breakpoints
+  options.blocked_ms_max = hang_timeout_ms();
+  options.quarantine_deaths = options_.quarantine_deaths;
   core::EngineHooks hooks;
   hooks.on_serving = [this] { on_serving(); };
   hooks.on_loaded = [this](std::string_view json) { on_loaded(json); };
   hooks.on_load_failed = [this](std::string_view json) { on_load_failed(json); };
   engine_ = std::make_unique<core::Engine>(options, hooks, os::World{clock_, loop_, processes_},
                                            *launcher_, *registry_, console_);
+}
+
+std::uint32_t App::hang_timeout_ms() const {
+  if (options_.inspect) return 0;  // it stands still at breakpoints
+  return options_.hang_timeout_s.value_or(dev() ? 5 : 30) * 1'000;
 }
 
 bool App::start_network() {
@@ -113,6 +119,7 @@ bool App::start_network() {
                                                : options.address;
   options.port = options_.port.value_or(project_.dev_port.value_or(options.port));
   options.request_body_bytes_max = options_.body_bytes_max;
+  options.ping_interval_ms = options_.ping_s * 1'000;
   network_ = net::make_server(context_, options, *engine_);
   engine_->attach(*network_);
   const Status started = network_->start();
@@ -194,6 +201,7 @@ std::string App::worker_document(const std::string& bundle) const {
   document["bundle"] = bundle;
   document["state"] = state_.string();
   document["durability"] = options_.durability;
+  document["hangTimeoutMs"] = hang_timeout_ms();
   Json& namespaces = document["namespaces"];
   for (std::size_t i = 0; i < namespaces.size() && i < project_.namespaces.size(); ++i) {
     namespaces[i]["uniqueKey"] = project_.namespaces[i].unique_key;

@@ -60,6 +60,7 @@ class App {
   void fail(const std::string& message);
   bool dev() const { return options_.command == Command::kDev; }
   project::LoadOptions load_options() const;
+  std::uint32_t hang_timeout_ms() const;
 
   const Options options_;
   boost::asio::io_context context_{1};
@@ -79,7 +80,7 @@ class App {
   std::unique_ptr<Bundler> bundler_;
   std::unique_ptr<Bundler> last_bundler_;  // kept while one of its events runs
   std::string bundle_;                     // the last that was built
-  std::optional<BuildReport> built_;  // the last that bundled, served or not
+  std::optional<BuildReport> built_;       // the last that bundled, served or not
   std::int64_t deployed_ms_ = 0;
   std::vector<WatchedFile> watched_;
   os::TimerId watch_timer_;

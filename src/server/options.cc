@@ -46,6 +46,21 @@ void add_options(CLI::App& command, Raw& raw) {
   command
       .add_option("--max-body", options.body_bytes_max, "the largest request body, such as 100MB")
       ->transform(CLI::AsSizeValue(false));
+  command
+      .add_option("--ping", options.ping_s,
+                  "seconds after which an idle WebSocket is pinged, and after as many closed; 0: "
+                  "never (default: 30)")
+      ->check(CLI::Range(0, 86'400));
+  command
+      .add_option("--hang-timeout", options.hang_timeout_s,
+                  "seconds that code may block its event loop before its host is ended; 0: for "
+                  "ever (default: 5 in dev, 30 in serve)")
+      ->check(CLI::Range(0, 86'400));
+  command
+      .add_option("--quarantine", options.quarantine_deaths,
+                  "how many hosts in a minute an agent may end before it may not run; 0: any "
+                  "number (default: 3)")
+      ->check(CLI::Range(0, 1'000));
 }
 
 }  // namespace

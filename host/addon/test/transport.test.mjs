@@ -40,6 +40,8 @@ test('every message of the core reaches its handler with its fields', async (t) 
     ['AgentSocket', { agent, connection: 7, url: '/u', protocol: 'p', tags: 't\0', attachment: 'att', auto_response_ms: 9 }, ['agentSocket', 3, id, 7, '/u', 'p', 't\0', 'bytes:att', 9]],
     ['AgentSocket', { agent, connection: 7 }, ['agentSocket', 3, id, 7, '', '', '', null, 0]],
     ['SleepAccepted', { agent }, ['sleepAccepted', 3, id]],
+    ['AgentResume', { agent }, ['agentResume', 3, id]],
+    ['AgentRefused', { agent, message: 'R414' }, ['agentRefused', 3, id, 'R414']],
     ['ProbeAlarm', { agent }, ['probeAlarm', 3, id]],
     ['Scheduled', { slot: 1, cron: '* * * * *', scheduled_ms: 60000 }, ['scheduled', 1, '* * * * *', 60000]],
     ['PeerData', { peer: 1, data: 'abc' }, ['peerData', 1, 'bytes:abc']],

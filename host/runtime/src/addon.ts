@@ -23,6 +23,10 @@ export interface Handlers {
   agentSocket(namespace: number, id: string, connection: number, url: string, protocol: string,
               tags: Packed, attachment: Uint8Array | null, autoResponseMs: number): void;
   sleepAccepted(namespace: number, id: string): void;
+  /** The agent's last host ended in the middle of its work: it goes on here, now. */
+  agentResume(namespace: number, id: string): void;
+  /** The agent may not run; whoever waits for it gets the message. */
+  agentRefused(namespace: number, id: string, message: string): void;
   probeAlarm(namespace: number, id: string): void;
   scheduled(slot: number, cron: string, scheduledMs: number): void;
   peerData(peer: number, data: Uint8Array): void;
@@ -110,6 +114,7 @@ export interface Addon {
   autoResponse(gate: Database | null, namespace: number, id: string, request: string | null, response: string | null): void;
   agentOpened(namespace: number, id: string, name: string): void;
   agentSleep(namespace: number, id: string, events: number): void;
+  agentWorking(namespace: number, id: string, working: 0 | 1): void;
   alarmDone(gate: Database | null, namespace: number, id: string, outcome: 0 | 1 | 2, scheduledMs: number): void;
   /** Answers probeAlarm: reads the file of an agent without opening it for use. */
   reportAlarm(namespace: number, id: string, path: string, name: string): void;

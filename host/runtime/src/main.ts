@@ -47,6 +47,8 @@ const handlers: Handlers = {
   agentSocket: (namespace, id, connection, url, protocol, tags, attachment, autoResponseMs) =>
     worker().residency.socket(namespace, id, connection, url, protocol, tags, attachment, autoResponseMs),
   sleepAccepted: (namespace, id) => worker().residency.sleepAccepted(namespace, id),
+  agentResume: (namespace, id) => worker().residency.resume(namespace, id),
+  agentRefused: (namespace, id, message) => worker().residency.refused(namespace, id, message),
   probeAlarm: (namespace, id) => worker().residency.probeAlarm(namespace, id),
   scheduled: (slot, cron, scheduledMs) => worker().requests.scheduled(slot, cron, scheduledMs),
   peerData: (peer, data) => worker().rpc.peers.received(peer, data),

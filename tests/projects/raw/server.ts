@@ -60,6 +60,7 @@ export class Room extends DurableObject<Env> {
       case "closes": return ws.send(JSON.stringify((await this.ctx.storage.get("closes")) ?? []));
       case "pid": return ws.send(String((globalThis as { process?: { pid?: number } }).process?.pid ?? 0));
       case "hang": for (;;) { /* the event loop is held */ }
+      case "die": return (globalThis as unknown as { process: { exit(code: number): never } }).process.exit(7);
       case "count": {
         const next = ((await this.ctx.storage.get<number>("count")) ?? 0) + 1;
         await this.ctx.storage.put("count", next);

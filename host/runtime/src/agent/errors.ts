@@ -34,6 +34,19 @@ export function isExpectedReset(error: unknown): boolean {
   return typeof error === "object" && error !== null && expected.has(error);
 }
 
+const refusals = new WeakSet<object>();
+
+/** What the callers of an agent get that may not run. The core has logged why. */
+export function refusal(message: string): PlatformError {
+  const error: PlatformError = new Error(message);
+  refusals.add(error);
+  return error;
+}
+
+export function isRefusal(error: unknown): boolean {
+  return typeof error === "object" && error !== null && refusals.has(error);
+}
+
 /** What the callers of an agent get that was reset, made from the reason given. */
 export function resetError(reason: unknown, extra?: Partial<PlatformError>): PlatformError {
   let error: PlatformError;

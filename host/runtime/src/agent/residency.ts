@@ -1,7 +1,7 @@
 // The table of agents that are resident on this host: opens them (by a call from inside, or because
 // the core announces an event), keeps one life of each, and lets the idle ones go. The core is told
 // of an agent before it is constructed, and answers with its sockets.
-import { isExpectedReset } from "./errors.ts";
+import { isExpectedReset, isRefusal, refusal } from "./errors.ts";
 import type { AgentClass, AgentHost } from "./host.ts";
 import { Agent, type AgentEvent, type AgentKeeper, clock } from "./instance.ts";
 import { currentAgent } from "./scope.ts";
@@ -10,6 +10,10 @@ import { DurableObjectState } from "./state.ts";
 import type { AgentAddress, AgentInstance, AgentOperation, Dispatcher, NamespaceInfo } from "./types.ts";
 
 const SWEEPS_PER_TIMEOUT = 5;
+/** What the SDK's agents have besides the platform's handlers. */
+interface Startable {
+  __unsafe_ensureInitialized?: () => unknown;
+}
 const SLEEPING = -1; // an agent's lastSweep from AgentSleep until something happens to it
 
 /** One agent's place in the table; it outlives the agent's lives. */
@@ -21,6 +25,9 @@ export class Resident implements AgentKeeper {
   address: AgentAddress;
   /** Events of the core since its AgentWake. */
   events = 0;
+  /** The core knows that it has work of its own. */
+  working = false;
+  busyAtSweep = false;
   #announced: boolean;
   #socketsExpected = 0;
   #autoResponse: { request: string; response: string } | null = null;
@@ -78,7 +85,7 @@ export class Resident implements AgentKeeper {
     const message = reason instanceof Error ? reason.message : String(reason);
     this.sockets.lifeEnded(message.slice(0, 60));
     this.#agent = null;
-    if (!isExpectedReset(reason)) this.#residency.host.report(reason, { agent, what: "reset" });
+    if (!isExpectedReset(reason) && !isRefusal(reason)) this.#residency.host.report(reason, { agent, what: "reset" });
     for (const event of waiting) event.fail(reason);
   }
 
@@ -201,6 +208,23 @@ export class Residency implements Dispatcher {
     this.#residents[namespace]!.delete(id);
   }
 
+  // The SDK takes interrupted work up again when it starts, which it does before the first request,
+  // message or alarm, and for callers that ask for no more than that (its getAgentByName). So such
+  // a call is made; an object without that method is only constructed. No handler is called early.
+  resume(namespace: number, id: string): void {
+    const { agent } = this.open({ namespace, id, name: "" });
+    agent.enter(() => (agent.object as Startable).__unsafe_ensureInitialized?.()).catch((error: unknown) => {
+      if (!isExpectedReset(error)) this.host.report(error, { agent, code: "R407", what: "start after its host's end" });
+    });
+  }
+
+  refused(namespace: number, id: string, message: string): void {
+    const resident = this.find(namespace, id);
+    if (resident === undefined) return;
+    this.#residents[namespace]!.delete(id);
+    resident.life?.reset(refusal(message));
+  }
+
   probeAlarm(namespace: number, id: string): void {
     const name = this.find(namespace, id)?.address.name ?? "";
     this.host.addon.reportAlarm(namespace, id, this.pathOf(namespace, id), name);
@@ -226,10 +250,17 @@ export class Residency implements Dispatcher {
 
   #consider(resident: Resident): void {
     const { agent } = resident;
+    const { namespace, id } = resident.address;
+    // Work that lasts from one sweep to the next: if this host dies, the next one is told to go on.
+    const working = agent.busy && resident.busyAtSweep;
+    resident.busyAtSweep = agent.busy;
+    if (working !== resident.working) {
+      resident.working = working;
+      this.host.addon.agentWorking(namespace, id, working ? 1 : 0);
+    }
     if (agent.busy || agent.lastSweep === SLEEPING) return;
     if (clock.sweep - agent.lastSweep < SWEEPS_PER_TIMEOUT) return;
     agent.lastSweep = SLEEPING;
-    const { namespace, id } = resident.address;
     this.host.addon.agentSleep(namespace, id, resident.events);
   }
 

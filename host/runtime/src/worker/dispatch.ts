@@ -15,6 +15,7 @@ import type { Entrypoints } from "./exports.ts";
 
 const BODY_WHOLE = 1;
 const BODY_STREAMED = 2;
+const REFUSED = "R414 "; // how the message begins of an agent that the core lets not run
 
 export class Dispatcher {
   readonly #host: AgentHost;
@@ -124,6 +125,8 @@ export class Dispatcher {
   }
 
   #failure(error: unknown): object {
+    const { message } = describe(error);
+    if (message.startsWith(REFUSED)) return { message: message.slice(REFUSED.length), code: "R414", status: 503 };
     const code = (error as { code?: unknown } | null)?.code;
     return code === "R406" ? { ...describe(error), code } : describe(error);
   }

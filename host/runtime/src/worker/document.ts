@@ -26,6 +26,8 @@ export interface WorkerDocument {
   crons?: string[];
   ai?: AiConfig;
   idleTimeoutMs?: number;
+  /** How long the event loop may be blocked; 0 or absent: for ever. */
+  hangTimeoutMs?: number;
 }
 
 // Flags that became the default at a date, of those that this runtime heeds.

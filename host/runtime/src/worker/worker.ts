@@ -37,9 +37,12 @@ import { buildEnv, populateProcessEnv } from "./env.ts";
 import { Entrypoints } from "./exports.ts";
 import { restoreNames } from "./names.ts";
 import { Reporter } from "./report.ts";
+import { watchLoop } from "./watch.ts";
 
 const IDLE_TIMEOUT_MS = 10_000;
 const DRAIN_POLL_MS = 5;
+/** The watching thread is not in the way of the start. */
+const WATCH_AFTER_MS = 250;
 /** Left of the drain's deadline for making everything durable and saying so. */
 const DRAIN_CLOSE_MS = 500;
 
@@ -123,6 +126,8 @@ export class Worker implements AgentHost {
     this.#entrypoints.fillExports(this.exports, (name) => this.#namespaceNamed(name), (name) => this.rpc.loopback(name));
     this.#requests = new Requests(this, this.#entrypoints, this.residency.sockets, this.#assets);
     this.residency.start();
+    const limitMs = document.hangTimeoutMs ?? 0;
+    if (limitMs > 0) setTimeout(() => watchLoop(limitMs, document.state), WATCH_AFTER_MS).unref();
     return this.#entrypoints.describe();
   }
 

@@ -1,0 +1,87 @@
+// Code that hangs, code that ends its host again and again, and clients that vanish without a word.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { Socket, http } from "../lib/clients.mjs";
+import { until } from "../lib/process.mjs";
+import { RawWebSocket } from "../lib/raw-websocket.mjs";
+import { onHearth, startFor } from "../lib/target.mjs";
+
+const suite = { skip: onHearth ? false : "hearth's own promises", concurrency: 1 };
+const kHostDied = /host|SIGKILL|died|killed|R409|R414/i;
+
+describe("code that hangs", suite, () => {
+  test("is ended with its JavaScript stack in the log, and no socket closes", async (t) => {
+    const target = await startFor(t, "raw", { expectErrors: [kHostDied], args: ["--hang-timeout", "2"] });
+    const hanging = await Socket.connect(`${target.ws}/room/hangs?user=u`);
+    const neighbour = await Socket.connect(`${target.ws}/room/other?user=v`);
+    assert.equal(await neighbour.ask("before"), "before");
+    await delay(600); // the host's watching thread has started
+    const since = performance.now();
+    hanging.send("hang");
+    assert.equal(await neighbour.ask("after", 10_000), "after");
+    assert.ok(performance.now() - since < 6_000, `${performance.now() - since} ms`);
+    assert.match(target.output, /R409: its event loop was blocked for 2 seconds by Room\/hangs/);
+    assert.match(target.output, /webSocketMessage .*tests\/projects\/raw\/server\.ts:\d+:\d+/);
+    assert.equal(await hanging.ask("again", 10_000), "again");
+    assert.ok(neighbour.open && hanging.open);
+    await Promise.all([hanging.close(), neighbour.close()]);
+  });
+
+  test("for ever is left alone where that was asked for", async (t) => {
+    const target = await startFor(t, "raw", { expectErrors: [/./], args: ["--hang-timeout", "0"] });
+    const socket = await Socket.connect(`${target.ws}/room/hangs?user=u`);
+    const host = Number(await socket.ask("pid"));
+    socket.send("hang");
+    await delay(1_500);
+    assert.doesNotMatch(target.output, /R409/);
+    process.kill(host, "SIGKILL");
+    assert.equal(await socket.ask("back", 10_000), "back");
+    await socket.close();
+  });
+});
+
+describe("an agent that ends its host again and again", suite, () => {
+  test("is quarantined by name, and its neighbours go on", async (t) => {
+    const target = await startFor(t, "raw", { expectErrors: [kHostDied] });
+    const good = await Socket.connect(`${target.ws}/room/good?user=u`);
+    const bad = await Socket.connect(`${target.ws}/room/bad?user=u`);
+    for (let i = 0; i < 3; i++) {
+      bad.send("die");
+      await until(() => (target.output.match(/host \d+ died/g) ?? []).length > i, "the host's end");
+      assert.equal(await good.ask(`still ${i}`, 15_000), `still ${i}`);
+    }
+    const { code, reason } = await bad.closed;
+    assert.equal(code, 4503);
+    assert.match(reason, /^R414: Room\/bad is quarantined/);
+    assert.ok(good.open);
+    const refused = await http(`${target.url}/room/bad`);
+    assert.equal(refused.status, 503);
+    const { error } = refused.json();
+    assert.equal(error.code, "R414");
+    assert.match(error.message, /Room\/bad is quarantined/);
+    assert.equal((await http(`${target.url}/room/good`)).status, 200);
+    assert.match(target.output, /R414 Room\/bad is quarantined: 3 hosts in a minute ended while it was at work/);
+    await good.close();
+  });
+});
+
+describe("a client that vanishes without a word", suite, () => {
+  test("is found by pings, its agent hears of it, and those that answer stay", async (t) => {
+    const target = await startFor(t, "raw", { args: ["--ping", "1"] });
+    const alive = await Socket.connect(`${target.ws}/room/pings?user=alive`);
+    const dead = await RawWebSocket.open(target.port, "/room/pings?user=dead");
+    t.after(() => dead.destroy());
+    const closes = await until(async () => {
+      const seen = JSON.parse(await alive.ask("closes"));
+      await delay(300);
+      return seen.length > 0 && seen;
+    }, "the close", 8_000);
+    assert.deepEqual(closes, [{ user: "dead", code: 1006, reason: "the client did not answer a ping", wasClean: false }]);
+    await delay(2_500); // quiet now: it is pinged, and answers
+    assert.ok(alive.open);
+    assert.match(target.output, /a WebSocket of Room\/pings is closed: the client did not answer a ping/);
+    await alive.close();
+  });
+});
