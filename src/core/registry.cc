@@ -149,10 +149,17 @@ std::vector<StoredAlarm> Registry::alarms() {
 }
 
 std::vector<StoredAgent> Registry::open_agents() {
+  return read_agents("SELECT unique_key, id, name FROM agents WHERE open");
+}
+
+std::vector<StoredAgent> Registry::agents() {
+  return read_agents("SELECT unique_key, id, name FROM agents");
+}
+
+std::vector<StoredAgent> Registry::read_agents(const char* sql) {
   std::vector<StoredAgent> agents;
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(database_.get(), "SELECT unique_key, id, name FROM agents WHERE open", -1,
-                         &statement, nullptr) == SQLITE_OK) {
+  if (sqlite3_prepare_v2(database_.get(), sql, -1, &statement, nullptr) == SQLITE_OK) {
     while (sqlite3_step(statement) == SQLITE_ROW) {
       agents.push_back({column(statement, 0), column(statement, 1), column(statement, 2)});
     }

@@ -53,6 +53,8 @@ class Registry {
   std::vector<StoredAlarm> alarms();
   // Agents that were awake when the core was last there, with their names.
   std::vector<StoredAgent> open_agents();
+  // All that are known, asleep or awake.
+  std::vector<StoredAgent> agents();
   std::string name_of(std::string_view unique_key, std::string_view id);
   std::vector<std::pair<std::string, std::string>> namespaces(
       std::string_view worker);  // key, class
@@ -85,6 +87,7 @@ class Registry {
   };
 
   Registry(os::Loop& loop) : loop_(loop) {}
+  std::vector<StoredAgent> read_agents(const char* sql);
   Status prepare(const std::filesystem::path& path);
   Status run(const char* sql);
   std::string text_of(const char* sql);
