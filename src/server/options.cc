@@ -76,6 +76,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   Raw raw;
   CLI::App* dev = app.add_subcommand("dev", "serve a project, rebuilding and reloading on change");
   CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
+  app.add_subcommand("state", "look at and move what is kept; see: hearth state --help");
   CLI::App* version_command = app.add_subcommand("version", "print the version");
   add_options(*dev, raw);
   add_options(*serve, raw);
