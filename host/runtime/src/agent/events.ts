@@ -2,7 +2,7 @@
 // progress page just before its handler runs and when it has ended. The path of a message to a handler
 // that does not wait makes no promise.
 import type { Addon } from "../addon.ts";
-import { deliverMessage } from "../web/websocket.ts";
+import { completeClose, deliverMessage } from "../web/websocket.ts";
 import { isExpectedReset } from "./errors.ts";
 import type { AlarmInfo } from "./host.ts";
 import { type Agent, type AgentEvent, clock, isThenable } from "./instance.ts";
@@ -21,31 +21,43 @@ export class AgentEvents {
     this.#residency = residency;
     this.#addon = residency.host.addon;
     residency.sockets.localHandler = (record) => ({
+      claimed: () => record.claimed(),
       message: (data) => {
-        const { agent } = this.#resident(record);
-        const automatic = agent.state.getWebSocketAutoResponse();
+        const { namespace, id, autoResponse } = record.home!;
+        const resident = this.#residency.find(namespace, id);
+        const automatic = resident === undefined ? autoResponse : resident.agent.state.getWebSocketAutoResponse();
         if (automatic === null || automatic.request !== data) {
-          this.#local(record, () => callMessage(agent, record, data), "webSocketMessage");
-          return;
+          return this.#local(record, (agent) => callMessage(agent, record, data), "webSocketMessage");
         }
         record.autoResponded(Date.now());
         record.socket.send(automatic.response);
+        return undefined;
       },
-      close: (code, reason, clean) => this.#local(record, (agent) => {
-        const result = agent.object!.webSocketClose?.(record.socket, code, reason, clean);
-        record.home!.remove(record);
-        record.release?.();
-        record.release = null;
-        return result;
+      close: (code, reason, clean) => void this.#local(record, async (agent) => {
+        try {
+          await agent.object!.webSocketClose?.(record.socket, code, reason, clean);
+        } finally {
+          record.home!.remove(record);
+          record.claimed();
+          completeClose(record.socket, code, reason, clean);
+        }
       }, "webSocketClose"),
     });
   }
 
-  /** A frame from an end that code of this process holds: no event of the core. */
-  #local(record: SocketRecord, work: (agent: Agent) => unknown, what: string): void {
-    const { agent } = this.#resident(record);
-    agent.enter(() => work(agent)).catch((error) => {
-      if (!isExpectedReset(error)) this.#residency.host.report(error, { agent, code: "R407", what });
+  /** A frame from an end that code holds, here or on another host: no event of the core. Resolves when it begins. */
+  #local(record: SocketRecord, work: (agent: Agent) => unknown, what: string): Promise<void> {
+    const { namespace, id, name } = record.home!;
+    const { agent } = this.#residency.open({ namespace, id, name });
+    return new Promise((begun) => {
+      const begin = (): unknown => {
+        begun();
+        return work(agent);
+      };
+      agent.enter(begin).catch((error) => {
+        begun();
+        if (!isExpectedReset(error)) this.#residency.host.report(error, { agent, code: "R407", what });
+      });
     });
   }
 

@@ -33,12 +33,13 @@ export class Resident implements AgentKeeper {
   #autoResponse: { request: string; response: string } | null = null;
   #agent: Agent | null = null;
 
-  constructor(residency: Residency, address: AgentAddress, path: string, announced: boolean) {
+  constructor(residency: Residency, address: AgentAddress, path: string, announced: boolean, sockets: AgentSockets | null) {
     this.#residency = residency;
     this.address = address;
     this.path = path;
     this.#announced = announced;
-    this.sockets = new AgentSockets(residency.sockets, address.namespace, address.id, () => this.agent);
+    this.sockets = sockets ?? new AgentSockets(residency.sockets, address.namespace, address.id, () => this.agent);
+    this.sockets.agent = () => this.agent;
   }
 
   get agent(): Agent {
@@ -90,6 +91,9 @@ export class Resident implements AgentKeeper {
   }
 
   dropped(): void {
+    const auto = this.#agent === null ? this.#autoResponse : this.#agent.state.getWebSocketAutoResponse();
+    this.sockets.name = this.address.name;
+    this.sockets.autoResponse = auto === null ? null : { request: auto.request, response: auto.response };
     this.sockets.dropAll();
     this.#agent?.evict();
     this.#agent = null;
@@ -102,6 +106,8 @@ export class Residency implements Dispatcher {
   hostSlot = 0;
   hostCount = 1;
   readonly #residents: Map<string, Resident>[];
+  /** Sockets of agents that sleep, whose other ends are held by code: by the agent's path. */
+  readonly #parked = new Map<string, AgentSockets>();
   #sweeper: NodeJS.Timeout | null = null;
 
   constructor(host: AgentHost) {
@@ -174,7 +180,9 @@ export class Residency implements Dispatcher {
   }
 
   #add(address: AgentAddress, announced: boolean): Resident {
-    const resident = new Resident(this, address, this.pathOf(address.namespace, address.id), announced);
+    const path = this.pathOf(address.namespace, address.id);
+    const resident = new Resident(this, address, path, announced, this.#parked.get(path) ?? null);
+    this.#parked.delete(path);
     this.#residents[address.namespace]!.set(address.id, resident);
     return resident;
   }
@@ -205,7 +213,13 @@ export class Residency implements Dispatcher {
       return;
     }
     resident.dropped();
+    this.#remove(resident);
+  }
+
+  #remove(resident: Resident): void {
+    const { address: { namespace, id }, path, sockets } = resident;
     this.#residents[namespace]!.delete(id);
+    if (sockets.size > 0) this.#parked.set(path, sockets);
   }
 
   // The SDK takes interrupted work up again when it starts, which it does before the first request,

@@ -4,11 +4,12 @@
 // Text sent to many in one turn crosses to the core once.
 import type { Addon, Database } from "../addon.ts";
 import {
-  attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, isAccepted, type LocalHandler, makeSocket,
-  markHibernatable, serverEnd, setAutoResponseAt, type Transport, type WebSocket, WebSocketPair,
+  abandonEnd, attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, handOn, isAccepted, type LocalHandler,
+  makeSocket, makeStandIn, markHibernatable, otherEnd, renewEnd, serverEnd, setAutoResponseAt, type Transport, type WebSocket,
 } from "../web/websocket.ts";
 import type { Agent } from "./instance.ts";
 import { unpack } from "./packed.ts";
+import type { FarSocket } from "./types.ts";
 
 export const TAGS_MAX = 10;
 export const TAG_CHARACTERS_MAX = 256;
@@ -27,6 +28,8 @@ export class SocketRecord implements Transport {
   protocol = "";
   attachment: Uint8Array | null = null;
   autoMs = 0;
+  /** Code holds its other end: the core knows nothing of it, and it lives as long as this process. */
+  local = false;
   /** Whoever keeps its agent resident because of it. */
   release: (() => void) | null = null;
   #socket: WebSocket | null;
@@ -51,9 +54,21 @@ export class SocketRecord implements Transport {
     return this.#socket;
   }
 
+  /** Code accepted its other end: from now on the agent need not stay resident for it. */
+  claimed(): void {
+    this.local = true;
+    this.release?.();
+    this.release = null;
+  }
+
   /** The life of its agent ended: the object of that life does nothing any more. */
   forgetSocket(): void {
     if (this.#socket === null) return;
+    if (this.local) {
+      this.#socket = renewEnd(this.#socket);
+      this.#table.remember(this.#socket, this);
+      return;
+    }
     this.autoMs = autoResponseAt(this.#socket) || this.autoMs;
     breakSocket(this.#socket);
     this.#socket = null;
@@ -88,7 +103,10 @@ export class AgentSockets {
   readonly table: SocketTable;
   readonly namespace: number;
   readonly id: string;
-  readonly agent: () => Agent;
+  agent: () => Agent;
+  /** While the agent sleeps: its name, and what it would answer by itself. */
+  name = "";
+  autoResponse: { readonly request: string; readonly response: string } | null = null;
   readonly #records = new Set<SocketRecord>();
 
   constructor(table: SocketTable, namespace: number, id: string, agent: () => Agent) {
@@ -110,8 +128,8 @@ export class AgentSockets {
     const record = new SocketRecord(this.table, this, true, socket);
     record.tags = tags;
     markHibernatable(socket, this.table.localHandler(record));
-    // Until a client is bound to it, it lives here and nowhere else.
-    record.release = this.agent().hold();
+    // Until a client is bound to it, or code takes its other end, it lives here and nowhere else.
+    if (!record.local) record.release = this.agent().hold();
     this.table.remember(socket, record);
     this.#records.add(record);
   }
@@ -159,9 +177,10 @@ export class AgentSockets {
   lifeEnded(reason: string): void {
     this.table.write();
     for (const record of [...this.#records]) {
+      if (record.connection === 0 && !record.local) abandonEnd(record.socket, 1011, reason);
       record.forgetSocket();
       record.release = null;
-      if (record.hibernatable && record.connection !== 0) continue;
+      if (record.hibernatable && (record.connection !== 0 || record.local)) continue;
       this.#records.delete(record);
       if (record.connection === 0) continue;
       this.table.forget(record);
@@ -169,18 +188,28 @@ export class AgentSockets {
     }
   }
 
-  /** The agent sleeps: the core tells of its sockets again when it wakes. */
+  /**
+   * The agent sleeps: the core tells of its sockets again when it wakes. Those whose other end is held
+   * by code stay here, with their tags and attachments.
+   */
   dropAll(): void {
     for (const record of this.#records) {
       record.forgetSocket();
+      if (record.local) continue;
       this.table.forget(record);
+      this.#records.delete(record);
     }
-    this.#records.clear();
   }
 
   flush(): void {
     this.table.flush();
   }
+}
+
+/** The core's connection for a client end, and the gate that whatever follows must wait at. */
+export interface Bound {
+  readonly connection: number;
+  readonly gate: Database | null;
 }
 
 export class SocketTable {
@@ -189,8 +218,10 @@ export class SocketTable {
   readonly #bySocket = new WeakMap<WebSocket, SocketRecord>();
   /** Whose a socket is that an agent returned in a response. */
   readonly #owners = new WeakMap<WebSocket, Agent>();
-  /** Client ends that have been given to the core, and those that stand for another host's. */
+  /** Client ends that have been given to the core. */
   readonly #bound = new WeakMap<WebSocket, number>();
+  /** Those that stand for another host's. */
+  readonly #far = new WeakMap<WebSocket, FarSocket>();
   #data: string | null = null;
   #gate: Database | null = null;
   #connections: number[] = [];
@@ -236,9 +267,14 @@ export class SocketTable {
 
   /**
    * Gives the core the other end of `clientEnd` under a connection id of ours, with all that was sent
-   * on it so far. Returns the id, and the gate that whatever follows must wait at.
+   * on it so far. The other end of one that stands for another host's is given by that host, soon.
    */
-  bind(clientEnd: WebSocket, owner: Agent | null = null): { connection: number; gate: Database | null } {
+  bind(clientEnd: WebSocket, owner: Agent | null = null): Bound | Promise<Bound> {
+    const far = this.#far.get(clientEnd);
+    if (far !== undefined) {
+      handOn(clientEnd);
+      return far.connection().then((connection) => ({ connection, gate: null }));
+    }
     const known = this.#bound.get(clientEnd);
     if (known !== undefined) return { connection: known, gate: this.#byConnection.get(known)?.gate ?? null };
     const agent = owner ?? this.#owners.get(clientEnd) ?? null;
@@ -268,10 +304,17 @@ export class SocketTable {
     return { connection: record.connection, gate };
   }
 
-  /** An end to put into a Response for a connection that another host has opened. */
-  standIn(connection: number): WebSocket {
-    const end = new WebSocketPair()[0];
-    this.#bound.set(end, connection);
+  /** The agent of this host that returned a client end, and accepted the other by accept(), for its life. */
+  ownerOf(clientEnd: WebSocket): Agent | null {
+    const end = otherEnd(clientEnd);
+    if (end === null || this.#bySocket.get(end)?.hibernatable) return null;
+    return this.#owners.get(clientEnd) ?? null;
+  }
+
+  /** An end to put into a Response for one that another host holds. */
+  standIn(far: FarSocket): WebSocket {
+    const end = makeStandIn(() => far.claim(end));
+    this.#far.set(end, far);
     return end;
   }
 

@@ -1,6 +1,7 @@
 // What the rooms of the runtime know of each other: agents, their namespaces, and the way to call
 // one. Only types live here, so that any room may import it without a cycle.
 import type { Addon, Database } from "../addon.ts";
+import type { Remote } from "../web/websocket.ts";
 
 /** A class of the worker that stores state; `index` is its place in the worker document. */
 export interface NamespaceInfo {
@@ -48,6 +49,17 @@ export interface AgentInstance {
   enter<T>(work: () => T | Promise<T>): Promise<T>;
   /** Resolves when all that the agent wrote so far is durable; rejects if it could not be. */
   whenDurable(): Promise<void>;
+  /** Calls `ended` if the agent is reset before unwatch(), which is false if it was called already. */
+  watch(ended: (reason: unknown) => void): void;
+  unwatch(ended: (reason: unknown) => void): boolean;
+}
+
+/** The way to a Response's socket that another host holds. One of the two is called, once, or none. */
+export interface FarSocket {
+  /** The core gets it: its connection there. */
+  connection(): Promise<number>;
+  /** Code of this host accepted `end`, which stands for it: how to send. */
+  claim(end: object): Remote;
 }
 
 /** How the rest of the runtime reaches agents. */
@@ -98,11 +110,13 @@ export interface RuntimeServices {
   openEntrypoint(name: string, props: unknown): OpenEntrypoint | null;
   /**
    * The core's connection for the client end of a pair (a Response's webSocket): opened with SocketOpen
-   * if it was not yet, with `agent` as its owner (null: the worker). Asking again gives the same id.
+   * if it was not yet. Asking again gives the same id.
    */
-  connectionOf(webSocket: object, agent: AgentInstance | null): number;
-  /** A socket to put into a Response here for a connection that another host has opened. */
-  socketOfConnection(connection: number): object;
+  connectionOf(webSocket: object): number | Promise<number>;
+  /** The agent of this host whose response a client end came in, if its end ends with its life. */
+  socketOwner(webSocket: object): AgentInstance | null;
+  /** A socket to put into a Response here for one that another host holds. */
+  standIn(far: FarSocket): object;
 }
 
 // Two rules for whoever implements Dispatcher: `currentAgent` is right after an `await` too (it is kept

@@ -12,6 +12,7 @@ import { connectionLost } from "./errors.ts";
 import { DISPOSED, failed, type Hook, Payload, type Reply } from "./hook.ts";
 import { AgentHook, EntrypointHook, type PeerCalls } from "./local.ts";
 import { Import, ImportHook, type ObjectSession, RemoteReply, type Target } from "./peer_hooks.ts";
+import { SocketTable, type SocketMessage } from "./peer_sockets.ts";
 import { StreamTable, type StreamMessage, type Whose } from "./peer_streams.ts";
 import { hookOf, invoke, newFetcher, newStub, ServiceStub } from "./stub.ts";
 import { decode, encode, type Table } from "./wire.ts";
@@ -31,12 +32,14 @@ type Message =
   | readonly ["finish", number]
   | readonly ["abort", number]
   | readonly ["release", number]
+  | readonly ["socketBind", number, number]
+  | SocketMessage
   | StreamMessage;
 interface WireRequest {
   method: string; url: string; headers: string; redirect: string; cf: object | undefined; body: Body;
 }
 interface WireResponse {
-  status: number; statusText: string; headers: string; body: Body; connection: number | null;
+  status: number; statusText: string; headers: string; body: Body; socket: number | null;
 }
 
 type MakeHooks = {
@@ -68,6 +71,7 @@ class Session implements Table, ObjectSession {
   readonly #services: RuntimeServices;
   readonly #make: MakeHooks;
   readonly #streams: StreamTable;
+  readonly #sockets: SocketTable;
   #pending = new Map<number, Pending>();
   #nextQuestion = 1;
   #exports = new Map<number, Hook>();
@@ -87,6 +91,11 @@ class Session implements Table, ObjectSession {
       data: (whose, id, bytes) => this.#sendRaw(whose, id, bytes),
       control: (message) => this.#send(message, message[0] !== "fail" && message[0] !== "cancel"),
     });
+    this.#sockets = new SocketTable({
+      control: (message) => this.#send(message, true),
+      bind: async (id) =>
+        (await this.#ask((question) => this.#send(["socketBind", question, id], true)).promise).value as number,
+    }, services);
   }
 
   // ---- asking ------------------------------------------------------------------------------------
@@ -151,7 +160,7 @@ class Session implements Table, ObjectSession {
   }
 
   #response(wire: WireResponse): OurResponse {
-    const webSocket = wire.connection === null ? null : this.#services.socketOfConnection(wire.connection);
+    const webSocket = wire.socket === null ? null : this.#sockets.borrow(wire.socket);
     return makeResponse(wire.status, wire.statusText, wire.headers, this.#receiveBody(wire.body), webSocket as never);
   }
 
@@ -185,6 +194,9 @@ class Session implements Table, ObjectSession {
       case "finish": return this.#onFinish(message[1]);
       case "abort": return this.#onAbort(message[1]);
       case "release": return this.#onRelease(message[1]);
+      case "socketBind": return this.#onSocketBind(message[1], message[2]);
+      case "socketClaim": case "socketDrop": case "socketData": case "socketClose": case "socketCredit":
+        return this.#sockets.received(message);
       default: return this.#streams.received(message);
     }
   }
@@ -234,9 +246,9 @@ class Session implements Table, ObjectSession {
     try {
       const response = (await this.#fetchable(target).fetch!(request as unknown as Request)) as unknown as OurResponse;
       const { status, statusText, headers, webSocket, body } = takeResponse(response);
-      const connection = webSocket === null ? null : this.#services.connectionOf(webSocket, null);
       if (this.#gone) return;
-      this.#answer(question, ["return", question, { status, statusText, headers, body: this.#sendBody(body), connection }], true);
+      const socket = webSocket === null ? null : this.#sockets.lend(webSocket);
+      this.#answer(question, ["return", question, { status, statusText, headers, body: this.#sendBody(body), socket }], true);
     } catch (error) {
       this.#answer(question, ["throw", question, error], false);
     } finally {
@@ -251,10 +263,18 @@ class Session implements Table, ObjectSession {
       pending.resolve(payload);
       return;
     }
-    // Only a fetch is given up before it is answered: nobody will read the body.
+    // Only a fetch is given up before it is answered: nobody will read the body, or use the socket.
     payload.dispose();
-    const body = (payload.value as WireResponse | null)?.body;
+    const { body, socket } = (payload.value ?? {}) as Partial<WireResponse>;
+    if (typeof socket === "number") this.#sockets.refuse(socket);
     if (Array.isArray(body)) void this.#streams.importReadable((body as unknown as ["stream", number])[1]).cancel();
+  }
+
+  #onSocketBind(question: number, id: number): void {
+    this.#sockets.connectionOf(id).then(
+      (connection) => this.#answer(question, ["return", question, connection], true),
+      (error: unknown) => this.#answer(question, ["throw", question, error], false),
+    );
   }
 
   #onFinish(question: number): void {
@@ -315,7 +335,7 @@ class Session implements Table, ObjectSession {
     }
     if (value instanceof Response) {
       const { status, statusText, headers, body } = takeResponse(value as unknown as OurResponse);
-      return ["response", { status, statusText, headers, body: this.#sendBody(body), connection: null }];
+      return ["response", { status, statusText, headers, body: this.#sendBody(body), socket: null }];
     }
     return undefined;
   }
@@ -375,6 +395,7 @@ class Session implements Table, ObjectSession {
     for (const request of this.#requests.values()) abortRequest(request, connectionLost());
     this.#requests.clear();
     this.#streams.break();
+    this.#sockets.break();
     const exports = this.#exports;
     this.#exports = new Map();
     for (const hook of exports.values()) hook.dispose();

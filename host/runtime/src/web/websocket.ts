@@ -24,20 +24,26 @@ export interface Transport {
  * that no client of the core will come: they are handled as if they came from the core.
  */
 export interface LocalHandler {
-  message(data: FrameData): void;
+  /** A promise if the frame has to wait before it is taken. */
+  message(data: FrameData): void | Promise<void>;
   close(code: number, reason: string, wasClean: boolean): void;
+  /** The other end was accepted by code, in this process or (through a relay) in another. */
+  claimed?(): void;
 }
 
 /** The side that a client end (outgoing.ts) sends to. */
 export interface Remote {
   send(data: string | ArrayBuffer | Uint8Array): void;
-  close(code: number, reason: string): void;
+  close(code: number, reason: string, wasClean: boolean): void;
   setBinaryType?(type: string): void;
+  /** It does not answer a close by itself, as another server's client does. */
+  readonly relayed?: boolean;
   readonly protocol: string;
   readonly extensions: string;
 }
 
-export type Frame = { readonly data: FrameData } | { readonly code: number; readonly reason: string; readonly wasClean: boolean };
+/** `taken`: called once the frame has left every queue of this process. */
+export type Frame = { readonly data: FrameData; readonly taken?: () => void } | { readonly code: number; readonly reason: string; readonly wasClean: boolean };
 
 const inboxMaxBytes = 64 * 1024 * 1024;
 const utf8 = new TextEncoder();
@@ -65,6 +71,8 @@ export interface Internals {
   transport: Transport | null;
   local: LocalHandler | null;
   remote: Remote | null;
+  /** For an end that stands for one on another host: accept() asks it for the way there. */
+  claim: (() => Remote) | null;
   /** Made by `new WebSocket(url)`; `connecting` until its handshake is done. */
   byUrl: boolean;
   connecting: boolean;
@@ -98,7 +106,7 @@ export function setDefaultBinaryType(type: typeof defaultBinaryType): void {
 function newInternals(): Internals {
   return {
     accepted: "no", handedOn: false, closedHere: false, closeSent: false, closeReceived: false, peer: null, transport: null, local: null,
-    remote: null, byUrl: false, connecting: false, url: null, inbox: [], inboxBytes: 0, pumping: false, tail: null, context: null,
+    remote: null, claim: null, byUrl: false, connecting: false, url: null, inbox: [], inboxBytes: 0, pumping: false, tail: null, context: null,
     binaryType: defaultBinaryType, attachment: null, autoResponseAtMs: 0,
   };
 }
@@ -206,6 +214,7 @@ export class WebSocket extends EventTarget {
     if (own.accepted === "events") return;
     own.accepted = "events";
     own.context = AsyncLocalStorage.snapshot();
+    claimOther(own);
     pump(this, own);
   }
 
@@ -299,7 +308,7 @@ function copyOf(view: ArrayBufferView): ArrayBuffer {
 // ---- how frames travel ----------------------------------------------------------------------------
 
 /** Sends a frame on its way, behind whatever waits at the output gate. */
-function transmit(socket: WebSocket, own: Internals, frame: Frame): void {
+export function transmit(socket: WebSocket, own: Internals, frame: Frame): void {
   const gate = hooks.outputGate();
   if (gate === null && own.tail === null) {
     forward(own, frame);
@@ -312,7 +321,7 @@ function transmit(socket: WebSocket, own: Internals, frame: Frame): void {
   own.tail = tail;
 }
 
-function forward(own: Internals, frame: Frame): void {
+export function forward(own: Internals, frame: Frame): void {
   if (own.transport !== null) {
     sendFrame(own.transport, frame);
   } else if (own.remote !== null) {
@@ -324,12 +333,26 @@ function forward(own: Internals, frame: Frame): void {
 }
 
 export function sendFrame(target: Transport | Remote, frame: Frame): void {
-  if ("data" in frame) target.send(frame.data);
-  else target.close(frame.code, frame.reason);
+  if ("data" in frame) {
+    target.send(frame.data);
+    frame.taken?.();
+  } else {
+    target.close(frame.code, frame.reason, frame.wasClean);
+  }
+}
+
+/** An end was accepted by code: from now on its other end is no client's. */
+export function claimOther(own: Internals): void {
+  if (own.claim !== null) {
+    own.remote = own.claim();
+    own.claim = null;
+  } else if (own.peer !== null) {
+    internals(own.peer).local?.claimed?.();
+  }
 }
 
 function receive(socket: WebSocket, own: Internals, frame: Frame): void {
-  const size = "data" in frame ? sizeOf(frame.data) : 0;
+  const size = frameSize(frame);
   if (own.inboxBytes + size > inboxMaxBytes) {
     throw new Error(`The other end of this WebSocket has not taken ${own.inboxBytes} bytes that were sent to it; no more than ${inboxMaxBytes} are kept. Was it accepted?`);
   }
@@ -350,14 +373,25 @@ export function pump(socket: WebSocket, own: Internals): void {
     own.pumping = own.inbox.length > 0;
     if (own.pumping) setImmediate(turn);
     if (frame === undefined) return;
-    if ("data" in frame) own.inboxBytes -= sizeOf(frame.data);
-    own.context!(() => own.local === null ? dispatch(socket, own, frame) : handLocally(own, own.local, frame));
+    const waits = own.context!(() => own.local === null ? dispatch(socket, own, frame) : handLocally(own, own.local, frame));
+    if (waits) void waits.then(() => taken(own, frame), () => taken(own, frame));
+    else taken(own, frame);
   };
   setImmediate(turn);
 }
 
+function taken(own: Internals, frame: Frame): void {
+  if (!("data" in frame)) return;
+  own.inboxBytes = Math.max(0, own.inboxBytes - sizeOf(frame.data));
+  frame.taken?.();
+}
+
 function takesFrames(own: Internals): boolean {
   return own.accepted === "events" || (own.accepted === "hibernatable" && own.local !== null);
+}
+
+export function frameSize(frame: Frame): number {
+  return "data" in frame ? sizeOf(frame.data) : 0;
 }
 
 function sizeOf(data: FrameData): number {
@@ -366,17 +400,21 @@ function sizeOf(data: FrameData): number {
 
 /** What comes from outside comes in a turn of its own already, and is dispatched at once if it is next. */
 export function arrive(socket: WebSocket, own: Internals, frame: Frame): void {
-  if (own.accepted === "events" && !own.pumping && own.inbox.length === 0) own.context!(() => dispatch(socket, own, frame));
-  else receive(socket, own, frame);
+  if (own.accepted !== "events" || own.pumping || own.inbox.length > 0) {
+    receive(socket, own, frame);
+    return;
+  }
+  own.context!(() => dispatch(socket, own, frame));
+  if ("data" in frame) frame.taken?.();
 }
 
-function handLocally(own: Internals, local: LocalHandler, frame: Frame): void {
-  if ("data" in frame) {
-    local.message(frame.data);
-  } else if (!own.closeReceived) {
+function handLocally(own: Internals, local: LocalHandler, frame: Frame): void | Promise<void> {
+  if ("data" in frame) return local.message(frame.data);
+  if (!own.closeReceived) {
     own.closeReceived = true;
     local.close(frame.code, frame.reason, frame.wasClean);
   }
+  return undefined;
 }
 
 function dispatch(socket: WebSocket, own: Internals, frame: Frame): void {
@@ -391,7 +429,7 @@ function dispatch(socket: WebSocket, own: Internals, frame: Frame): void {
   // The closing handshake is completed for code that does not.
   if (!own.closeSent) {
     own.closeSent = true;
-    if (own.peer !== null) transmit(socket, own, { code: frame.code, reason: frame.reason, wasClean: frame.wasClean });
+    if (own.peer !== null || own.remote?.relayed) transmit(socket, own, { code: frame.code, reason: frame.reason, wasClean: frame.wasClean });
   }
 }
 

@@ -5,8 +5,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Attachment } from "./attachment.ts";
 import { hooks } from "./hooks.ts";
 import {
-  WebSocketPair, arrive, fail, internals, isEnd, newEnd, protocolOf, pump, sendFrame,
-  type FrameData, type LocalHandler, type Remote, type Transport, type WebSocket,
+  WebSocketPair, arrive, claimOther, fail, forward, internals, isEnd, newEnd, protocolOf, pump, sendFrame, transmit,
+  frameSize, type Frame, type FrameData, type Internals, type LocalHandler, type Remote, type Transport, type WebSocket,
 } from "./websocket.ts";
 
 export function isWebSocket(value: unknown): value is WebSocket {
@@ -35,8 +35,7 @@ export function makeSocket(options: {
  */
 export function serverEnd(socket: WebSocket): WebSocket {
   const own = internals(socket);
-  if (own.handedOn) throw new TypeError("Can't return WebSocket that was already used in a response.");
-  if (own.accepted !== "no") throw new TypeError("Can't return WebSocket in a Response after calling accept().");
+  checkUnused(own);
   if (own.peer !== null) {
     own.handedOn = true;
     return own.peer;
@@ -47,6 +46,11 @@ export function serverEnd(socket: WebSocket): WebSocket {
   own.handedOn = true;
   internals(rest!).handedOn = true;
   return end!;
+}
+
+function checkUnused(own: Internals): void {
+  if (own.handedOn) throw new TypeError("Can't return WebSocket that was already used in a response.");
+  if (own.accepted !== "no") throw new TypeError("Can't return WebSocket in a Response after calling accept().");
 }
 
 /** Passes frames and closes between two ends, both ways. */
@@ -88,7 +92,7 @@ export function transportOf(socket: WebSocket): Transport | null {
 export function markHibernatable(socket: WebSocket, local: LocalHandler | null = null): void {
   const own = internals(socket);
   if (own.handedOn) throw new TypeError("Can't acceptWebSocket() that was already used in a response.");
-  if (own.remote !== null || own.connecting) {
+  if (own.remote !== null || own.claim !== null || own.connecting) {
     throw new TypeError("Outgoing WebSockets cannot hibernate; call accept() instead of acceptWebSocket().");
   }
   if (own.accepted !== "no") {
@@ -97,7 +101,95 @@ export function markHibernatable(socket: WebSocket, local: LocalHandler | null =
   own.accepted = "hibernatable";
   own.local = local;
   own.context = AsyncLocalStorage.snapshot();
+  if (own.peer !== null && internals(own.peer).accepted !== "no") local?.claimed?.();
   pump(socket, own);
+}
+
+// ---- ends whose other side is held by code: in this process, or on another host -------------------
+
+/** Runs what is handled for no life of an agent. */
+const atStart = AsyncLocalStorage.snapshot();
+
+/** An end for one that another host holds; `claim` is called when code accepts it here. */
+export function makeStandIn(claim: () => Remote): WebSocket {
+  const socket = newEnd();
+  internals(socket).claim = claim;
+  return socket;
+}
+
+/** The end leaves this process, or goes back to its core: code may not use it any more. Throws if it was used. */
+export function handOn(socket: WebSocket): void {
+  const own = internals(socket);
+  checkUnused(own);
+  own.handedOn = true;
+}
+
+/** Undoes handOn(), for whoever hands it on in another way. */
+export function takeBack(socket: WebSocket): void {
+  internals(socket).handedOn = false;
+}
+
+/** The other end of a pair in this process; null if there is none. */
+export function otherEnd(socket: WebSocket): WebSocket | null {
+  return internals(socket).peer;
+}
+
+/** The runtime takes what comes to an end that was handed on, in the place of code. */
+export function holdEnd(socket: WebSocket, handler: LocalHandler): void {
+  const own = internals(socket);
+  own.accepted = "hibernatable";
+  own.local = handler;
+  own.context = atStart;
+  claimOther(own);
+  pump(socket, own);
+}
+
+/** Sends a frame from an end that the runtime holds. Throws if the other side has too many to take. */
+export function pushFrame(socket: WebSocket, frame: Frame): void {
+  transmit(socket, internals(socket), frame);
+}
+
+/** Closes the other side of an end that goes away without a word. */
+export function abandonEnd(socket: WebSocket, code: number, reason: string): void {
+  const own = internals(socket);
+  if (own.closeSent) return;
+  own.closedHere = own.closeSent = true;
+  forward(own, { code, reason, wasClean: code !== 1006 });
+}
+
+/** The handler of a close has ended: the closing handshake is completed if it has not done that. */
+export function completeClose(socket: WebSocket, code: number, reason: string, wasClean: boolean): void {
+  const own = internals(socket);
+  if (own.closeSent) return;
+  own.closeSent = true;
+  transmit(socket, own, { code, reason, wasClean });
+}
+
+/**
+ * The next life's object for a hibernatable end whose other side is held by code. What has come for
+ * the end waits for that life; what the life before had sent goes out first. The old object is broken.
+ */
+export function renewEnd(socket: WebSocket): WebSocket {
+  const own = internals(socket);
+  const renewed = newEnd();
+  const next = internals(renewed);
+  next.accepted = "hibernatable";
+  next.local = own.local;
+  next.context = atStart;
+  next.url = own.url;
+  next.attachment = own.attachment === null ? null : Attachment.from(own.attachment.bytes);
+  next.autoResponseAtMs = own.autoResponseAtMs;
+  next.closedHere = own.closedHere;
+  next.closeSent = own.closeSent;
+  next.closeReceived = own.closeReceived;
+  next.tail = own.tail;
+  next.peer = own.peer;
+  if (own.peer !== null) internals(own.peer).peer = renewed;
+  next.inbox = own.inbox.splice(0);
+  next.inboxBytes = next.inbox.reduce((sum, frame) => sum + frameSize(frame), 0);
+  breakSocket(socket);
+  pump(renewed, next);
+  return renewed;
 }
 
 /** Whether code has accepted this end, and how. */
@@ -117,11 +209,11 @@ export function attachmentBytes(socket: WebSocket): Uint8Array | null {
  * A frame came for an end that code accepted by accept(), or has yet to accept: its event follows. A
  * client that sends more than is kept for an end that nobody accepts is closed with 1011.
  */
-export function deliverMessage(socket: WebSocket, data: FrameData): void {
+export function deliverMessage(socket: WebSocket, data: FrameData, taken?: () => void): void {
   const own = internals(socket);
   if (own.closeReceived) return;
   try {
-    arrive(socket, own, { data });
+    arrive(socket, own, taken === undefined ? { data } : { data, taken });
   } catch (error) {
     own.transport?.close(1011, "The server does not take messages");
     breakSocket(socket);
@@ -157,12 +249,22 @@ export function openOutgoing(socket: WebSocket, remote: Remote): void {
   const own = internals(socket);
   own.remote = remote;
   if (own.closeSent) {
-    remote.close(1005, ""); // closed before it was open
+    remote.close(1005, "", true); // closed before it was open
     return;
   }
   const wasConnecting = own.connecting;
   own.connecting = false;
   if (wasConnecting) own.context!(() => { socket.dispatchEvent(new Event("open")); });
+}
+/** The way to an end's other side broke: an error event, and a close event with 1006. */
+export function breakOff(socket: WebSocket, message: string): void {
+  const own = internals(socket);
+  if (own.local === null) fail(socket, message);
+  else arrive(socket, own, { code: 1006, reason: message, wasClean: false });
+}
+/** A close came from the host that holds an end's other side. */
+export function passClose(socket: WebSocket, code: number, reason: string, wasClean: boolean): void {
+  arrive(socket, internals(socket), { code, reason, wasClean });
 }
 export function failOutgoing(socket: WebSocket, message: string): void {
   const own = internals(socket);

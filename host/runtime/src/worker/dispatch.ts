@@ -6,7 +6,7 @@ import { describe } from "../agent/errors.ts";
 import { responseOwner } from "../agent/fetch_event.ts";
 import type { AgentHost } from "../agent/host.ts";
 import { isThenable } from "../agent/instance.ts";
-import type { SocketTable } from "../agent/sockets.ts";
+import type { Bound, SocketTable } from "../agent/sockets.ts";
 import { workerContext } from "../agent/scope.ts";
 import { abortRequest, makeRequest, type Request } from "../web/request.ts";
 import { isResponse, takeResponse, type Response } from "../web/response.ts";
@@ -77,16 +77,19 @@ export class Dispatcher {
         { code: "R406" }));
       return;
     }
+    let sent: void | Promise<void>;
     try {
-      this.#send(request, answer);
+      sent = this.#send(request, answer);
     } catch (error) {
       this.#failed(slot, request, error);
       return;
     }
-    this.#addon.done(slot);
+    if (sent === undefined) this.#addon.done(slot);
+    else sent.then(() => this.#addon.done(slot), (error) => this.#failed(slot, request, error));
   }
 
-  #send(request: number, response: Response): void {
+  /** A promise for a socket of another host, which has to give it to the core first. */
+  #send(request: number, response: Response): void | Promise<void> {
     const owner = responseOwner(response);
     const { status, statusText, headers, webSocket, bodyKind, body } = takeResponse(response);
     if (!this.#requests.has(request)) {
@@ -95,10 +98,13 @@ export class Dispatcher {
       return;
     }
     if (webSocket !== null) {
-      const { connection, gate } = this.#sockets.bind(webSocket);
-      this.#requests.delete(request);
-      this.#addon.respondUpgrade(gate, request, connection, headers);
-      return;
+      const upgrade = ({ connection, gate }: Bound): void => {
+        this.#requests.delete(request);
+        // If the client has left meanwhile, the core closes the connection.
+        this.#addon.respondUpgrade(gate, request, connection, headers);
+      };
+      const bound = this.#sockets.bind(webSocket);
+      return isThenable(bound) ? bound.then(upgrade) : upgrade(bound);
     }
     const gate = owner?.gate ?? null;
     if (bodyKind !== BODY_STREAMED) {

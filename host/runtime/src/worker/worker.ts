@@ -20,7 +20,7 @@ import { AgentEvents } from "../agent/events.ts";
 import { DurableObjectFacets } from "../agent/facets.ts";
 import type { AgentClass, AgentHost } from "../agent/host.ts";
 import { DurableObjectId } from "../agent/ids.ts";
-import type { Agent } from "../agent/instance.ts";
+import { type Agent, isThenable } from "../agent/instance.ts";
 import { DurableObjectNamespace } from "../agent/namespace.ts";
 import { Residency } from "../agent/residency.ts";
 import { currentAgent, workerContext } from "../agent/scope.ts";
@@ -84,8 +84,12 @@ export class Worker implements AgentHost {
       addon,
       dispatcher: this.residency,
       openEntrypoint: (name, props) => this.#entrypoints.open(name, props),
-      connectionOf: (socket, agent) => this.residency.sockets.bind(socket as WebSocket, agent as Agent | null).connection,
-      socketOfConnection: (connection) => this.residency.sockets.standIn(connection),
+      connectionOf: (socket) => {
+        const bound = this.residency.sockets.bind(socket as WebSocket);
+        return isThenable(bound) ? bound.then(({ connection }) => connection) : bound.connection;
+      },
+      socketOwner: (socket) => this.residency.sockets.ownerOf(socket as WebSocket),
+      standIn: (far) => this.residency.sockets.standIn(far),
     });
   }
 

@@ -64,8 +64,20 @@ export class HostCore {
       await core.stop();
       throw new Error(`LoadFailed: ${ready.json}`);
     }
-    core.send('Promote', { host_slot: 0, generation: 1, host_count: 1 });
+    host.slot = options.slot ?? 0;
+    core.send('Promote', { host_slot: host.slot, generation: 1, host_count: options.hosts ?? 1 });
     return host;
+  }
+
+  /** Two hosts of the same worker, joined as the core joins them. */
+  static async pair(source, options = {}) {
+    const hosts = await Promise.all([0, 1].map((slot) => HostCore.start(source, { ...options, slot, hosts: 2 })));
+    for (const host of hosts) host.peers = hosts;
+    return hosts;
+  }
+
+  onPeerSend({ peer, data }) {
+    if (!this.peers[peer].ended) this.peers[peer].core.send('PeerData', { peer: this.slot, data });
   }
 
   async #run() {

@@ -4,11 +4,12 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
 import { registerHooks } from "node:module";
 import type { Addon, Database } from "../../src/addon.ts";
-import type { AgentAddress, AgentInstance, AgentOperation, Dispatcher } from "../../src/agent/types.ts";
+import type { AgentAddress, AgentInstance, AgentOperation, Dispatcher, FarSocket, RuntimeServices } from "../../src/agent/types.ts";
 import { NAMES } from "../../src/modules/names.ts";
 import { configureWorkers, registerModules } from "../../src/modules/register.ts";
 import { createRpc, type Rpc } from "../../src/rpc/index.ts";
 import { installGlobals } from "../../src/web/globals.ts";
+import { makeStandIn, serverEnd, type WebSocket } from "../../src/web/websocket.ts";
 
 installGlobals({ compatibilityFlags: {} });
 registerModules();
@@ -24,6 +25,9 @@ registerHooks({
     return { format: "module", source, shortCircuit: true };
   },
 });
+
+/** The agents whose responses sockets came in. */
+const owners = new WeakMap<object, object>();
 
 type Class = new (ctx: object, env: object) => object;
 const root = AsyncLocalStorage.snapshot();
@@ -58,6 +62,13 @@ export class FakeAgent implements AgentInstance {
       resolve();
     };
   }
+  readonly #watchers = new Set<(reason: unknown) => void>();
+  watch(ended: (reason: unknown) => void): void {
+    this.#watchers.add(ended);
+  }
+  unwatch(ended: (reason: unknown) => void): boolean {
+    return this.#watchers.delete(ended);
+  }
   hold(): () => void {
     this.holds++;
     let held = true;
@@ -80,6 +91,9 @@ export class FakeAgent implements AgentInstance {
     this.broken = true;
     this.reason = Object.assign(new Error(String(reason)), { durableObjectReset: true });
     this.#failed.reject(this.reason);
+    const watchers = [...this.#watchers];
+    this.#watchers.clear();
+    for (const ended of watchers) ended(this.reason);
   }
 }
 
@@ -88,6 +102,10 @@ export interface FakeHost {
   readonly agents: Map<string, FakeAgent>;
   readonly env: Record<string, unknown>;
   readonly exports: Record<string, unknown>;
+  /** The client ends that the core was given, by connection. */
+  readonly connections: ReadonlyMap<number, object>;
+  /** What the worker does with a response's socket that it answers a client with. */
+  connectionOf(webSocket: object): number | Promise<number>;
   namespace(className: string): object;
 }
 
@@ -148,8 +166,8 @@ function makeHost(
   const names = Object.keys(settings.classes);
   const env: Record<string, unknown> = {};
   const exported: Record<string, unknown> = {};
-  const sockets = new Map<number, object>();
-  const connections = new Map<object, number>();
+  const connections = new Map<number, object>();
+  const far = new Map<object, FarSocket>();
 
   const callAgent = async (address: AgentAddress, operation: AgentOperation): Promise<unknown> => {
     const key = `${address.namespace}/${address.id}`;
@@ -166,7 +184,10 @@ function makeHost(
         made.object = new settings.classes[names[address.namespace]!]!(ctx, env);
       }
       if (operation.kind === "rpc") return operation.invoke(made.object, made);
-      return (made.object as { fetch(request: Request): unknown }).fetch(operation.request);
+      const answer = await (made.object as { fetch(request: Request): unknown }).fetch(operation.request);
+      const { webSocket } = answer as { webSocket?: object | null };
+      if (webSocket) owners.set(webSocket, made);
+      return answer;
     });
   };
   const dispatcher: Dispatcher = {
@@ -180,7 +201,7 @@ function makeHost(
     },
   };
   const addon = { peerSend: (_gate: null, peer: number, data: Uint8Array) => deliver(slot, peer, data) } as Partial<Addon>;
-  const rpc = createRpc({
+  const services: RuntimeServices = {
     addon: addon as Addon,
     dispatcher,
     openEntrypoint(name, props) {
@@ -192,16 +213,21 @@ function makeHost(
         : { kind: "object", target: found as object, env, ctx };
     },
     connectionOf(webSocket) {
-      if (!connections.has(webSocket)) connections.set(webSocket, slot * 1000 + connections.size + 1);
-      return connections.get(webSocket)!;
+      const lent = far.get(webSocket);
+      if (lent !== undefined) return lent.connection();
+      serverEnd(webSocket as WebSocket);
+      const connection = slot * 1000 + connections.size + 1;
+      connections.set(connection, webSocket);
+      return connection;
     },
-    socketOfConnection(connection) {
-      const socket = new (globalThis as unknown as { WebSocketPair: new () => object[] }).WebSocketPair()[0]!;
-      sockets.set(connection, socket);
-      connections.set(socket, connection);
+    socketOwner: (webSocket) => (owners.get(webSocket) as FakeAgent | undefined) ?? null,
+    standIn(lent) {
+      const socket = makeStandIn(() => lent.claim(socket));
+      far.set(socket, lent);
       return socket;
     },
-  });
+  };
+  const rpc = createRpc(services);
   const namespace = (className: string): object => {
     const index = names.indexOf(className);
     const get = (id: { name?: string; toString(): string }): object =>
@@ -225,5 +251,6 @@ function makeHost(
   for (const name of names) exported[name] = namespace(name);
   for (const name of Object.keys(settings.entrypoints ?? {})) exported[name] = rpc.loopback(name);
   configureWorkers({ env, exports: exported });
-  return { rpc, agents, env, exports: exported, namespace };
+  const { connectionOf } = services;
+  return { rpc, agents, env, exports: exported, connections, connectionOf, namespace };
 }

@@ -309,7 +309,7 @@ test("a hibernatable end whose other end this process holds gives its frames to 
   const log: unknown[] = [];
   client!.accept();
   client!.send("before");
-  markHibernatable(server!, { message: (data) => log.push(data), close: (code, reason) => log.push({ code, reason }) });
+  markHibernatable(server!, { message: (data) => void log.push(data), close: (code, reason) => log.push({ code, reason }) });
   const events = record(client!);
   client!.send("after");
   server!.send("answer");
