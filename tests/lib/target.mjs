@@ -2,6 +2,8 @@
 // checks that every test owes: a clean and timely exit, no error-level line in the log, no process
 // left behind, no descriptor leaked by the core.
 //   TARGET=workerd node --test tests/e2e/raw.test.mjs
+// What else hearth is to be started with is in HEARTH_ARGS:
+//   HEARTH_ARGS="--hosts 2" node --test tests/e2e/raw.test.mjs
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
@@ -16,6 +18,7 @@ export const onWorkerd = kTarget === "workerd";
 /** For `test(name, hearthOnly, …)`: what only hearth promises. */
 export const hearthOnly = { skip: onHearth ? false : "hearth's own promise" };
 
+const kArguments = (process.env.HEARTH_ARGS ?? "").split(" ").filter(Boolean);
 const kReady = /(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost):(\d+))/;
 const kErrorLine = /^[\d:.]+ (error|critical)\b|AddressSanitizer|LeakSanitizer|runtime error:|Assertion/;
 
@@ -78,7 +81,8 @@ class Target {
     this.child = new Child(
       this.options.binary ?? kHearth,
       [command, "-c", this.config, "--port", String(port), "--state", this.state,
-        ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]), ...args],
+        ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
+        ...kArguments, ...args],
       { env: { ...process.env, NO_COLOR: "1", ...env } });
     const ready = await this.child.line(kReady, 30_000);
     this.url = ready[1];
