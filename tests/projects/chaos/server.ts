@@ -1,0 +1,40 @@
+import { DurableObject } from "cloudflare:workers";
+
+interface Env {
+  RECORDER: DurableObjectNamespace<Recorder>;
+}
+
+const VERSION = 0; // tests/chaos changes it to cause a reload
+
+/** Writes down who sent which number, in the order in which it was told, and acknowledges it. */
+export class Recorder extends DurableObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS seen (at INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT, number INTEGER)");
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    if (request.headers.get("Upgrade") !== "websocket") {
+      return Response.json(this.ctx.storage.sql.exec("SELECT client, number FROM seen ORDER BY at").raw().toArray());
+    }
+    const [client, server] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(server);
+    server.serializeAttachment(new URL(request.url).searchParams.get("client"));
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  async webSocketMessage(ws: WebSocket, message: string): Promise<void> {
+    if (message === "loop") for (;;) { /* until the watchdog comes */ }
+    const number = Number(message);
+    this.ctx.storage.sql.exec("INSERT INTO seen (client, number) VALUES (?, ?)", ws.deserializeAttachment(), number);
+    if (number % 3 === 0) await scheduler.wait(number % 7); // some are at work for a while
+    ws.send(`${number} ${VERSION}`);
+  }
+}
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const [, , name] = new URL(request.url).pathname.split("/");
+    return env.RECORDER.getByName(name!).fetch(request);
+  },
+};
