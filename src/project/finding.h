@@ -25,14 +25,14 @@ struct Edit {
 struct Finding {
   std::string code;  // of the catalogue
   Weight weight = Weight::kWarning;
-  std::string message;         // what is wrong here, without place and code
-  std::filesystem::path file;  // absolute; empty when there is none
-  Position at{};               // line 0: the file as a whole
-  std::string subject{};       // the class, binding or name it is about
-  std::string wanted{};        // what should stand in its place
-  std::vector<Edit> edits{};   // of this finding alone, in the order of the files
-  bool safe = false;           // `--fix` may apply them
-  std::string stack{};         // of an error that the code threw
+  std::string message{};         // what is wrong here, without place and code
+  std::filesystem::path file{};  // absolute; empty when there is none
+  Position at{};                 // line 0: the file as a whole
+  std::string subject{};         // the class, binding or name it is about
+  std::string wanted{};          // what should stand in its place
+  std::vector<Edit> edits{};     // of this finding alone, in the order of the files
+  bool safe = false;             // `--fix` may apply them
+  std::string stack{};           // of an error that the code threw
 };
 
 // "wrangler.jsonc:4:7: … (C104)", as the log has it.

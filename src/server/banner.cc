@@ -49,7 +49,6 @@ void add_bindings(std::string& out, const project::Project& project, const Paint
                     name_space && name_space->sqlite ? "yes" : "no"});
   }
   add_table(out, rows, paint);
-  out += "\n";
 }
 
 void add_keys(std::string& out, const project::Project& project, const Paint& paint) {
@@ -78,7 +77,14 @@ std::string banner(const project::Project& project, bool colour) {
   std::string out = "\n" + paint.bold("hearth " + std::string(version())) + "  " + project.name +
                     paint.dim("  " + project.config_path.string()) + "\n\n";
   add_bindings(out, project, paint);
+  if (!project.bindings.empty()) out += "\n";
   add_keys(out, project, paint);
+  return out;
+}
+
+std::string route_table(const project::Project& project, bool colour) {
+  std::string out;
+  add_bindings(out, project, Paint{colour});
   return out;
 }
 

@@ -9,6 +9,8 @@
 namespace hearth::server {
 
 std::string banner(const project::Project& project, bool colour);
+// Each agent with its class and its URL.
+std::string route_table(const project::Project& project, bool colour);
 
 // "412 ms", "3.1 s".
 std::string duration_text(std::int64_t ms);

@@ -2,6 +2,7 @@
 #include <string_view>
 
 #include "server/app.h"
+#include "server/doctor.h"
 #include "server/state_command.h"
 
 int main(int argc, char** argv) {
@@ -13,6 +14,8 @@ int main(int argc, char** argv) {
     std::printf("hearth %s\n", std::string(version()).c_str());
     return 0;
   }
+  if (parsed.options->command == Command::kDoctor) return doctor(*parsed.options);
+  if (parsed.options->command == Command::kExplain) return explain_code(parsed.options->code);
   App app(std::move(*parsed.options));
   return app.run();
 }

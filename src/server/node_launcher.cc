@@ -35,6 +35,7 @@ Result<core::LaunchedHost> NodeLauncher::launch(std::function<void(os::ExitStatu
   options.environment = {"HEARTH_SOCKET_FD=3", "HEARTH_PROGRESS_FD=4",
                          "HEARTH_ADDON=" + companions_.addon.string()};
   options.directory = directory_.string();
+  if (output_ >= 0) options.output = output_;
   options.inherited = {ends->second.get(), page->descriptor()};
   auto process = processes_.spawn(options, std::move(on_exit));
   if (!process) return process.error();

@@ -25,12 +25,14 @@ struct Companions {
 class NodeLauncher final : public core::HostLauncher {
  public:
   NodeLauncher(boost::asio::io_context& context, os::Processes& processes, Companions companions,
-               std::filesystem::path directory, std::optional<std::uint16_t> inspect_port)
+               std::filesystem::path directory, std::optional<std::uint16_t> inspect_port,
+               int output = -1)
       : context_(context),
         processes_(processes),
         companions_(std::move(companions)),
         directory_(std::move(directory)),
-        inspect_port_(inspect_port) {}
+        inspect_port_(inspect_port),
+        output_(output) {}
 
   Result<core::LaunchedHost> launch(std::function<void(os::ExitStatus)> on_exit) override;
 
@@ -40,6 +42,7 @@ class NodeLauncher final : public core::HostLauncher {
   Companions companions_;
   std::filesystem::path directory_;
   std::optional<std::uint16_t> inspect_port_;
+  int output_;  // the descriptor that hosts print to; -1: this process's own
 };
 
 }  // namespace hearth::server

@@ -14,17 +14,14 @@ struct Raw {
   std::string inspect;
 };
 
-void add_options(CLI::App& command, Raw& raw) {
+// What says which project is meant, and how it is read.
+void add_project_options(CLI::App& command, Raw& raw) {
   Options& options = raw.options;
   command.add_option("-c,--config", options.config,
                      "wrangler.jsonc, .json or .toml (default: found from the current folder up)");
   command.add_option("--env", options.environment, "the environment of the configuration to use");
-  command.add_option("--port", options.port, "the port to listen on; 0: any (default: 8787)");
-  command.add_option("--ip", options.ip, "the address to listen on (default: 127.0.0.1)");
   command.add_option("--state", options.state,
                      "where agents are kept (default: .hearth beside the configuration)");
-  command.add_option("--hosts", options.hosts, "how many processes run the code (default: 1)")
-      ->check(CLI::Range(1, 64));
   command.add_option("--var", raw.vars, "KEY:VALUE, a variable for env (may be repeated)")
       ->expected(1)
       ->take_all()
@@ -33,12 +30,25 @@ void add_options(CLI::App& command, Raw& raw) {
                    ? "\"" + text + "\" is not KEY:VALUE"
                    : std::string();
       });
+  command.add_option("--node", options.node, "the Node.js to run hosts with")
+      ->check(CLI::ExistingFile);
+}
+
+void add_doctor_options(CLI::App& command, Raw& raw) {
+  command.add_flag("--json", raw.options.json, "print the findings as JSON");
+  command.add_flag("--fix", raw.options.fix, "apply the edits that are safe, and show them");
+}
+
+void add_options(CLI::App& command, Raw& raw) {
+  Options& options = raw.options;
+  command.add_option("--port", options.port, "the port to listen on; 0: any (default: 8787)");
+  command.add_option("--ip", options.ip, "the address to listen on (default: 127.0.0.1)");
+  command.add_option("--hosts", options.hosts, "how many processes run the code (default: 1)")
+      ->check(CLI::Range(1, 64));
   command.add_option("--inspect", raw.inspect, "open Node's inspector in the host (default: 9229)")
       ->expected(0, 1)
       ->default_str(std::to_string(kInspectPort))
       ->type_name("PORT");
-  command.add_option("--node", options.node, "the Node.js to run hosts with")
-      ->check(CLI::ExistingFile);
   command
       .add_option("--durability", options.durability,
                   "fsync: what is acknowledged survives a power cut; os: a crash of the process")
@@ -78,8 +88,13 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
   app.add_subcommand("state", "look at and move what is kept; see: hearth state --help");
   CLI::App* version_command = app.add_subcommand("version", "print the version");
+  CLI::App* doctor = app.add_subcommand("doctor", "look for what is wrong, without serving");
+  CLI::App* explain = app.add_subcommand("explain", "print what a diagnostic code means");
+  for (CLI::App* command : {dev, serve, doctor}) add_project_options(*command, raw);
   add_options(*dev, raw);
   add_options(*serve, raw);
+  add_doctor_options(*doctor, raw);
+  explain->add_option("CODE", raw.options.code, "such as C107")->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -88,6 +103,8 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   Options& options = raw.options;
   options.command = version_command->parsed() ? Command::kVersion
                     : serve->parsed()         ? Command::kServe
+                    : doctor->parsed()        ? Command::kDoctor
+                    : explain->parsed()       ? Command::kExplain
                                               : Command::kDev;
   for (const std::string& var : raw.vars) {
     const std::size_t colon = var.find(':');

@@ -12,7 +12,7 @@
 
 namespace hearth::server {
 
-enum class Command { kDev, kServe, kVersion };
+enum class Command { kDev, kServe, kDoctor, kExplain, kVersion };
 
 struct Options {
   Command command = Command::kDev;
@@ -27,6 +27,9 @@ struct Options {
   std::filesystem::path node;  // empty: the one that came with hearth
   std::string durability = "fsync";
   std::size_t body_bytes_max = kRequestBodyBytesMax;
+  bool json = false;                              // doctor: the findings as JSON
+  bool fix = false;                               // doctor: apply the safe edits
+  std::string code;                               // explain
   std::uint32_t ping_s = kPingIntervalMs / 1000;  // 0: idle WebSockets are not pinged
   // A host whose event loop is blocked for so long is ended; 0: never. Absent: 5 in dev, else 30.
   std::optional<std::uint32_t> hang_timeout_s;

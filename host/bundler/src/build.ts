@@ -13,6 +13,7 @@ import { builtinsPlugin } from "./plugins/builtins.ts";
 import { nativePlugin } from "./plugins/native.ts";
 import { platformPlugin } from "./plugins/platform.ts";
 import { compileRules, matchRule, rulesPlugin, type Emitted } from "./plugins/rules.ts";
+import { scanProject } from "./scan/project.ts";
 import { diagnostics, plainFailure, type BuildReport } from "./report.ts";
 
 /** CommonJS dependencies may `require` Node's modules; in a module there is no `require` of its own. */
@@ -85,12 +86,14 @@ export class Builder {
     this.#previous = written.bundle;
     const inputs = [...new Set(Object.keys(result.metafile.inputs).flatMap((input) => inputFile(input, root)))];
     for (const input of inputs) this.#seen.add(input);
+    const own = inputs.filter((input) => !input.includes("/node_modules/"));
     return {
       ok: true,
       bundle: written.bundle,
       unchanged: written.unchanged,
       exports: output.exports,
-      inputs: inputs.filter((input) => !input.includes("/node_modules/")),
+      inputs: own,
+      ...(this.#job.scan && { scan: scanProject(root, own) }),
       ms: elapsed(started),
       warnings: diagnostics(result.warnings, root),
     };

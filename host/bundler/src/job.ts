@@ -28,6 +28,8 @@ export interface Job {
   keepNames: boolean;
   mode: "dev" | "serve";
   watch: boolean;
+  /** Whether reports tell what the sources say that concerns the configuration. */
+  scan: boolean;
   noBundle: boolean;
   findAdditionalModules: boolean;
   /** Where additional modules are looked for; the folder of `main` when not given. */
@@ -81,6 +83,7 @@ export function parseJob(text: string): Job {
     keepNames: flag(fields, "keepNames", true),
     mode: text_(fields, "mode") === "serve" ? "serve" : "dev",
     watch: flag(fields, "watch", false),
+    scan: flag(fields, "scan", false),
     noBundle,
     findAdditionalModules: flag(fields, "findAdditionalModules", noBundle),
     baseDir: baseDir === null ? path.dirname(main) : path.resolve(root, baseDir),

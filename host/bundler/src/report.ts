@@ -6,6 +6,7 @@ import path from "node:path";
 import type { Message, Location } from "esbuild";
 
 import { nearest } from "./nearest.ts";
+import type { FileFacts } from "./scan/project.ts";
 import { packageName } from "./plugins/native.ts";
 
 export interface Diagnostic {
@@ -27,6 +28,8 @@ export interface BuildReport {
   exports?: string[];
   /** The project's own source files, absolute. */
   inputs?: string[];
+  /** What the sources say that concerns the configuration, when the job asks for it. */
+  scan?: FileFacts[];
   ms?: number;
   warnings?: Diagnostic[];
   errors?: Diagnostic[];

@@ -1,0 +1,8 @@
+import { Agent, routeAgentRequest } from "agents";
+class Coder extends Agent {}
+export { Coder as Programmer };
+export default {
+  async fetch(request, env) {
+    return (await routeAgentRequest(request, env)) || new Response("Not found", { status: 404 });
+  },
+};

@@ -1,0 +1,2 @@
+import { Agent } from "agents";
+export default class Coder extends Agent {}

@@ -1,0 +1,9 @@
+import { tool } from "./tools";
+tool();
+import { Agent, routeAgentRequest } from "agents";
+export class Coder extends Agent {}
+export default {
+  async fetch(request, env) {
+    return (await routeAgentRequest(request, env)) || new Response("Not found", { status: 404 });
+  },
+};

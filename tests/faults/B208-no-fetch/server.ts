@@ -1,0 +1,3 @@
+import { Agent } from "agents";
+export class Coder extends Agent {}
+export default { scheduled() {} };

@@ -1,0 +1,9 @@
+import { Agent, routeAgentRequest } from "agents";
+export class Coder extends Agent {
+  async onRequest() { return Response.json(await this.env.AI.run("m", {})); }
+}
+export default {
+  async fetch(request, env) {
+    return (await routeAgentRequest(request, env)) || new Response("Not found", { status: 404 });
+  },
+};
