@@ -256,6 +256,8 @@ export class AgentEvents {
     // A life that was reset has no database any more: the next one forgets the alarm.
     const life = agent.broken ? this.#residency.open(agent.address).agent : agent;
     if (over && !replaced && life.database.getAlarm() === stored) life.database.setAlarm(null);
+    // Set for the millisecond that the core knows already: it is told again, or the one that ran would end it.
+    if (replaced && life.database.getAlarm() === stored) this.#residency.probeAlarm(namespace, id);
     const outcome = !failed ? 0 : over ? 2 : 1;
     this.#addon.alarmDone(life.gate, namespace, id, outcome, scheduledMs);
   }

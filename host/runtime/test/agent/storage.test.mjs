@@ -154,6 +154,11 @@ test('an alarm is hidden while it runs, removed when it succeeds, kept when it f
   assert.equal((await host.alarm(id, 3e12)).outcome, 0);
   assert.equal(await run('return await s.getAlarm()'), 5e12);
   assert.deepEqual(await run('return self.ran'), [0, 1, 0]);
+  const before = host.frames.length;
+  assert.equal((await host.alarm(id, 5e12)).outcome, 0); // sets it for the same moment: the core is told again, before the end
+  const told = host.frames.slice(before).filter(({ type }) => type === 'AlarmSet' || type === 'AlarmDone');
+  assert.deepEqual(told.map(({ type }) => type), ['AlarmSet', 'AlarmDone']);
+  assert.equal(Number(told[0].at_ms), 5e12);
   await run('await s.put("fail", true)');
   assert.equal((await host.alarm(id, 5e12, 6)).outcome, 2);
   assert.equal(await run('return await s.getAlarm()'), null);
