@@ -141,6 +141,7 @@ void App::start_bundler() {
   Json job = Json::parse(project_.bundle_job_json);
   job["outdir"] = (state_ / "bundle").string();
   job["watch"] = dev();
+  job["scan"] = dev();
   last_bundler_ = std::move(bundler_);
   bundler_ = std::make_unique<Bundler>(
       context_, processes_, companions_, [this](std::string_view line) { on_report(line); },
@@ -155,6 +156,7 @@ void App::on_report(std::string_view line) {
   BuildReport& report = *read;
   for (const std::string& warning : report.warnings) console_.say(core::Level::kWarn, warning);
   if (report.ok) built_ = report;
+  if (report.ok) facts_ = facts_of_report(line);
   if (report.ok && report.unchanged && serving_) return;
   consider(report);
 }
@@ -175,22 +177,16 @@ void App::consider(BuildReport& report) {
 // B204: a bound class that main does not export would fail at its first use.
 bool App::exports_all_classes(BuildReport& report) const {
   if (!report.exports_known) return true;
-  for (const auto& binding : project_.bindings) {
-    if (binding.name_space >= project_.namespaces.size()) continue;
-    const auto& exports = report.exports;
-    if (std::find(exports.begin(), exports.end(), binding.class_name) != exports.end()) continue;
-    std::string list;
-    for (const std::string& each : exports) list += (list.empty() ? "" : ", ") + each;
-    report.fault = {.code = "B204",
+  for (const project::Finding& each : check_exports(project_, facts_)) {
+    if (each.code != "B204") continue;
+    const std::string diff = project::diff_of(each.edits, project_.root);
+    report.fault = {.code = each.code,
                     .status = 503,
-                    .message = "the binding " + binding.name + " names the class " +
-                               binding.class_name + ", which " +
-                               project_.main.lexically_relative(project_.root).string() +
-                               " does not export (it exports: " + list + ")",
-                    .where = project_.main.string(),
-                    .fix = "Add: export class " + binding.class_name + " ..., or export { " +
-                           binding.class_name + " } from the file that defines it."};
-    report.errors = "  B204: " + report.fault.message + "\n  " + report.fault.fix;
+                    .message = each.message,
+                    .where = each.file.string() + ":" + std::to_string(each.at.line) + ":" +
+                             std::to_string(each.at.column),
+                    .fix = diff.empty() ? "Export the class from the file that main names." : diff};
+    report.errors = "  B204: " + report.fault.message + "\n" + report.fault.fix;
     return false;
   }
   return true;
@@ -255,6 +251,8 @@ void App::on_loaded(std::string_view json) {
   }
   const Json loaded = Json::parse(json, nullptr, false);
   if (!loaded.is_object() || !loaded.contains("handlers")) return;
+  facts_.ready = loaded;
+  if (dev()) tell_findings();
   const auto& handlers = loaded["handlers"];
   const bool scheduled =
       std::find(handlers.begin(), handlers.end(), Json("scheduled")) != handlers.end();
@@ -263,6 +261,21 @@ void App::on_loaded(std::string_view json) {
                  "the configuration has cron triggers, but the worker's default export has no "
                  "scheduled handler");
   }
+}
+
+// The checks of the code that `hearth doctor` makes; each finding is told when it is new.
+void App::tell_findings() {
+  std::set<std::string> found;
+  std::vector<project::Finding> all = check_exports(project_, facts_);
+  for (project::Finding& each : check_code(project_, facts_)) all.push_back(std::move(each));
+  for (const project::Finding& each : all) {
+    const std::string text = project::sentence(each);
+    found.insert(text);
+    if (told_.contains(text)) continue;
+    const std::string diff = project::diff_of(each.edits, project_.root);
+    console_.say(core::Level::kWarn, text + (diff.empty() ? "" : "\n" + diff));
+  }
+  told_ = std::move(found);
 }
 
 void App::on_load_failed(std::string_view json) {

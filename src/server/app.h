@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "os/asio_world.h"
 #include "project/project.h"
 #include "server/bundler.h"
+#include "server/code_checks.h"
 #include "server/console.h"
 #include "server/node_launcher.h"
 #include "server/options.h"
@@ -50,6 +52,7 @@ class App {
   void on_serving();
   void on_loaded(std::string_view json);
   void on_load_failed(std::string_view json);
+  void tell_findings();
 
   void watch_files();
   void look_at_files();
@@ -81,6 +84,8 @@ class App {
   std::unique_ptr<Bundler> last_bundler_;  // kept while one of its events runs
   std::string bundle_;                     // the last that was built
   std::optional<BuildReport> built_;       // the last that bundled, served or not
+  CodeFacts facts_;                        // of the last good build
+  std::set<std::string> told_;             // findings of the last change, so that each is told once
   std::int64_t deployed_ms_ = 0;
   std::vector<WatchedFile> watched_;
   os::TimerId watch_timer_;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 
 import { temporaryFolder } from "../lib/folders.mjs";
+import { startFor } from "../lib/target.mjs";
 import { kHearth, kProjects, kRoot } from "../lib/paths.mjs";
 
 const kFaults = join(kRoot, "tests/faults");
@@ -63,6 +64,17 @@ describe("the table of faults", () => {
       if (expected.cure === "fix") assert.equal(after.status, 0, "and nothing else is wrong then");
     });
   }
+});
+
+test("dev tells the same of the code, at start and at a change, and goes on", async (t) => {
+  const folder = copyOf(join(kFaults, "B211-client"));
+  const target = await startFor(t, folder, { command: "dev" });
+  await target.child.line(/client\.tsx:4:51: useAgent with agent: "CoderAgent".*\(B211\)/, 10_000);
+  const server = join(folder, "server.ts");
+  const text = readFileSync(server, "utf8");
+  writeFileSync(server, text.replace("(request, env)) ||", "(request)) ||"));
+  await target.child.line(/server\.ts:5:19: .*\(B210\)/, 15_000);
+  assert.equal(target.child.output.match(/\(B211\)/g).length, 1, "what was told is not told again");
 });
 
 test("without a configuration there is nothing to look at", () => {
