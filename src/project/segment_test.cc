@@ -4,6 +4,7 @@
 #include <string>
 
 #include "project/project.h"
+#include "project/test_project.h"
 
 namespace hearth::project {
 namespace {
@@ -20,6 +21,26 @@ TEST(UrlSegment, EqualsWhatTheSdkMakesOfEveryNameInTheTable) {
     ++rows;
   }
   EXPECT_GT(rows, 40u);
+}
+
+// Six ways to write a binding against the four URLs that clients ask for. Each binding is reached
+// at one of them at most, and where that is not where a client with the class's name asks, a
+// warning says so.
+TEST(UrlSegment, OfSixWaysToWriteABindingMeetsAtMostOneOfFourUrls) {
+  const std::vector<std::string> urls{"CoderAgent", "coder-agent", "coderagent", "coder_agent"};
+  const std::vector<std::pair<std::string, std::string>> bindings{
+      {"CoderAgent", "coder-agent"}, {"CODER_AGENT", "coder-agent"}, {"coder_agent", "coder-agent"},
+      {"coderagent", "coderagent"},  {"CODERAGENT", "coderagent"},   {"Coder_Agent", ""},
+  };
+  TestProject files;
+  for (const auto& [name, served] : bindings) {
+    const Project project = files.load_jsonc(bound(name, "CoderAgent"));
+    ASSERT_EQ(project.bindings.size(), 1u) << name;
+    for (const std::string& url : urls) {
+      EXPECT_EQ(project.bindings[0].url_segment == url, url == served) << name << " at " << url;
+    }
+    EXPECT_EQ(warnings(project, "C107").empty(), served == "coder-agent") << name;
+  }
 }
 
 }  // namespace
