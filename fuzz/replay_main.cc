@@ -1,5 +1,5 @@
-// Replays a committed corpus through a fuzzer's entry point, so that every build, with any compiler,
-// runs the inputs that fuzzing found.
+// Replays a committed corpus through a fuzzer's entry point, so that every build, with any
+// compiler, runs the inputs that fuzzing found.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -10,9 +10,9 @@ namespace hearth {
 
 }  // namespace hearth
 
-#define ASSERT(expression, reason)                                               \
-  do {                                                                           \
-    if (!(expression)) [[unlikely]] {                                            \
-      ::hearth::assertion_failed(#expression, __FILE__, __LINE__, (reason));     \
-    }                                                                            \
+#define ASSERT(expression, reason)                                           \
+  do {                                                                       \
+    if (!(expression)) [[unlikely]] {                                        \
+      ::hearth::assertion_failed(#expression, __FILE__, __LINE__, (reason)); \
+    }                                                                        \
   } while (false)

@@ -14,13 +14,20 @@ void assertion_failed(const char* expression, const char* file, int line, std::s
 
 std::string_view to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalid: return "invalid";
-    case ErrorCode::kNotFound: return "not found";
-    case ErrorCode::kLimit: return "limit";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kCorrupt: return "corrupt";
-    case ErrorCode::kConflict: return "conflict";
-    case ErrorCode::kCancelled: return "cancelled";
+    case ErrorCode::kInvalid:
+      return "invalid";
+    case ErrorCode::kNotFound:
+      return "not found";
+    case ErrorCode::kLimit:
+      return "limit";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kCorrupt:
+      return "corrupt";
+    case ErrorCode::kConflict:
+      return "conflict";
+    case ErrorCode::kCancelled:
+      return "cancelled";
   }
   return "unknown";
 }

@@ -1,5 +1,6 @@
-// The identities of the system. Each is a type of its own, so that none is passed for another; those
-// of things that come and go carry a generation, so that a late message never reaches a successor.
+// The identities of the system. Each is a type of its own, so that none is passed for another;
+// those of things that come and go carry a generation, so that a late message never reaches a
+// successor.
 #pragma once
 
 #include <array>

@@ -6,11 +6,11 @@
 
 namespace hearth {
 
-inline constexpr std::size_t kRequestHeadBytesMax = 64 * 1024;           // beyond: 431
-inline constexpr std::size_t kRequestBodyBytesMax = 100 * 1024 * 1024;   // beyond: 413 (default)
-inline constexpr std::uint32_t kRequestHeadTimeoutMs = 15'000;           // slower: 408
+inline constexpr std::size_t kRequestHeadBytesMax = 64 * 1024;          // beyond: 431
+inline constexpr std::size_t kRequestBodyBytesMax = 100 * 1024 * 1024;  // beyond: 413 (default)
+inline constexpr std::uint32_t kRequestHeadTimeoutMs = 15'000;          // slower: 408
 inline constexpr std::uint32_t kKeepAliveTimeoutMs = 75'000;
-inline constexpr std::size_t kPipelinedRequestsMax = 64;                 // beyond: reading stops
+inline constexpr std::size_t kPipelinedRequestsMax = 64;  // beyond: reading stops
 
 inline constexpr std::size_t kWebSocketMessageBytesMax = 32 * 1024 * 1024;  // beyond: 1009
 inline constexpr std::size_t kWebSocketCloseReasonBytesMax = 123;           // RFC 6455 section 5.5

@@ -1,5 +1,5 @@
-// Result<T>: a value or an expected failure. Expected failures (bad input, a peer that left, a limit
-// that was hit) travel as values; bugs are ASSERTs; exceptions stay at third-party edges.
+// Result<T>: a value or an expected failure. Expected failures (bad input, a peer that left, a
+// limit that was hit) travel as values; bugs are ASSERTs; exceptions stay at third-party edges.
 #pragma once
 
 #include <optional>
@@ -34,7 +34,8 @@ struct Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by intent
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by intent
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }

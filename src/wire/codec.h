@@ -1,7 +1,7 @@
-// Frames and their codec. A frame is a little-endian u32 length (of what follows), a u8 message type
-// and the fields in the order of messages.def; numbers are little-endian, Text, Bytes and List are a
-// u32 length and the bytes, an AgentId is a u16 namespace and 32 bytes. Lengths are checked on
-// reading, never trusted. Pure; used by the core and by the addon.
+// Frames and their codec. A frame is a little-endian u32 length (of what follows), a u8 message
+// type and the fields in the order of messages.def; numbers are little-endian, Text, Bytes and List
+// are a u32 length and the bytes, an AgentId is a u16 namespace and 32 bytes. Lengths are checked
+// on reading, never trusted. Pure; used by the core and by the addon.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ inline constexpr std::size_t kFrameHeaderBytes = 5;
 namespace detail {
 
 template <typename T>
-  requires std::is_integral_v<T>
+requires std::is_integral_v<T>
 void put(std::string& out, T value) {
   char raw[sizeof value];
   std::memcpy(raw, &value, sizeof value);  // every machine we build for is little-endian
@@ -55,7 +55,7 @@ struct Cursor {
     return taken;
   }
   template <typename T>
-    requires std::is_integral_v<T>
+  requires std::is_integral_v<T>
   void get(T& value) {
     std::string_view raw = take(sizeof value);
     if (ok) std::memcpy(&value, raw.data(), sizeof value);
@@ -78,26 +78,27 @@ struct Cursor {
 
 }  // namespace detail
 
-#define MESSAGE(message_name, number, direction)                          \
+#define MESSAGE(message_name, number, direction)                                       \
   inline void append(std::string& out, [[maybe_unused]] const message_name& message) { \
-    const std::size_t start = out.size();                                 \
-    detail::put(out, std::uint32_t{0});                                   \
+    const std::size_t start = out.size();                                              \
+    detail::put(out, std::uint32_t{0});                                                \
     detail::put(out, static_cast<std::uint8_t>(message_name::kType));
 #define FIELD(type, name) detail::put(out, message.name);
-#define END(message_name)                                                        \
+#define END(message_name)                                                                     \
   const auto length = static_cast<std::uint32_t>(out.size() - start - sizeof(std::uint32_t)); \
-  ASSERT(length <= kWireFrameBytesMax, "a frame over the bound was written");    \
-  std::memcpy(out.data() + start, &length, sizeof length);                       \
+  ASSERT(length <= kWireFrameBytesMax, "a frame over the bound was written");                 \
+  std::memcpy(out.data() + start, &length, sizeof length);                                    \
   }
 #include "wire/messages.def"
 #undef MESSAGE
 #undef FIELD
 #undef END
 
-#define MESSAGE(message_name, number, direction)                          \
-  inline bool read_fields([[maybe_unused]] detail::Cursor& cursor, [[maybe_unused]] message_name& message) {
+#define MESSAGE(message_name, number, direction)                   \
+  inline bool read_fields([[maybe_unused]] detail::Cursor& cursor, \
+                          [[maybe_unused]] message_name& message) {
 #define FIELD(type, name) cursor.get(message.name);
-#define END(message_name)                      \
+#define END(message_name)                  \
   return cursor.ok && cursor.rest.empty(); \
   }
 #include "wire/messages.def"

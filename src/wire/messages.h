@@ -1,6 +1,6 @@
-// The messages between the core and a host as plain structs, made from messages.def. Text, Bytes and
-// List are views into the frame that was read (or into what the sender holds until the write): a
-// message never owns memory. Pure; no thread of its own.
+// The messages between the core and a host as plain structs, made from messages.def. Text, Bytes
+// and List are views into the frame that was read (or into what the sender holds until the write):
+// a message never owns memory. Pure; no thread of its own.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,9 @@ enum class MessageType : std::uint8_t {
 #undef END
 };
 
-#define MESSAGE(name, number, direction)                     \
-  struct name {                                              \
-    static constexpr MessageType kType = MessageType::k##name; \
+#define MESSAGE(name, number, direction)                          \
+  struct name {                                                   \
+    static constexpr MessageType kType = MessageType::k##name;    \
     static constexpr Direction kDirection = Direction::direction; \
     static constexpr std::string_view kName = #name;
 #define FIELD(type, name) type name{};
