@@ -133,7 +133,7 @@ class Target {
       if (this.#isWorkerd) return await this.child.end("SIGKILL"); // its end is not what is tested
       if (checkDescriptors) await this.#checkDescriptors();
       const end = await this.child.end(signal, 5_000);
-      this.#check(end);
+      await this.#check(end);
       return end;
     } finally {
       if (!keepState) this.#remove();
@@ -157,9 +157,11 @@ class Target {
       () => `the core leaks descriptors (${this.#baseline} at the start):\n${seen.join("\n")}`, 5_000);
   }
 
-  #check(end) {
+  async #check(end) {
     const problems = [];
     if (end.code !== 0) problems.push(`it exited with ${end.signal ?? end.code}`);
+    // A spare that was starting is killed with the core: the kernel takes a moment to clear it away.
+    await until(() => !end.family.some(alive), "", 1_000).catch(() => {});
     const left = end.family.filter(alive);
     if (left.length > 0) problems.push(`it left processes behind: ${left.map((pid) => `${pid} ${commandLine(pid).join(" ")}`)}`);
     for (const pid of left) process.kill(pid, "SIGKILL");
