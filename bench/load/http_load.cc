@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "connection.h"
+#include "drive.h"
 #include "histogram.h"
 #include "report.h"
 
@@ -18,7 +19,6 @@ namespace hearth::load {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
-constexpr std::size_t kEventsMax = 256;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -96,24 +96,6 @@ class HttpClient {
   std::uint64_t answered_ = 0;
 };
 
-std::uint64_t ask_until(const Poller& poller, std::vector<HttpClient>& clients, char* buffer,
-                        std::uint64_t deadline_ns, Histogram* latencies) {
-  std::uint64_t answered = 0;
-  epoll_event events[kEventsMax];
-  while (now_ns() < deadline_ns) {
-    const int count = epoll_wait(poller.fd(), events, kEventsMax, 5'000);
-    if (count == 0) fail("no answer for 5 s");
-    for (int i = 0; i < count; ++i) {
-      auto& client = clients[events[i].data.u64];
-      if ((events[i].events & EPOLLOUT) != 0) client.on_writable();
-      if ((events[i].events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
-        answered += client.on_readable(buffer, kReadBytes, latencies);
-      }
-    }
-  }
-  return answered;
-}
-
 }  // namespace
 
 void run_http(const Options& options) {
@@ -122,8 +104,8 @@ void run_http(const Options& options) {
   std::vector<char> buffer(kReadBytes);
   for (std::size_t i = 0; i < clients.size(); ++i) clients[i].open(poller, options, i);
   for (auto& client : clients) client.fill();
-  ask_until(poller, clients, buffer.data(),
-            now_ns() + static_cast<std::uint64_t>(options.warmup_s * 1e9), nullptr);
+  drive_until(poller, clients, buffer,
+              now_ns() + static_cast<std::uint64_t>(options.warmup_s * 1e9), nullptr);
 
   std::puts("{\"measuring\":true}");
   std::fflush(stdout);
@@ -131,8 +113,8 @@ void run_http(const Options& options) {
   const auto cpu = own_cpu_s();
   const auto start = now_ns();
   const auto answered =
-      ask_until(poller, clients, buffer.data(),
-                start + static_cast<std::uint64_t>(options.seconds * 1e9), &latencies);
+      drive_until(poller, clients, buffer,
+                  start + static_cast<std::uint64_t>(options.seconds * 1e9), &latencies);
   report(latencies, answered, static_cast<double>(now_ns() - start) / 1e9, own_cpu_s() - cpu);
 }
 
