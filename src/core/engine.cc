@@ -68,6 +68,7 @@ Engine::Engine(EngineOptions options, EngineHooks hooks, const os::World& world,
 Engine::~Engine() {
   world_.loop.cancel(cron_timer_);
   world_.loop.cancel(early_timer_);
+  world_.loop.cancel(deadline_timer_);
   world_.loop.cancel(watchdog_timer_);
   requests_.for_each([](PendingRequest& request) { delete &request; });
 }
@@ -106,7 +107,7 @@ void Engine::stop(std::function<void()> done) {
   alarms_.stop();
   world_.loop.cancel(cron_timer_);
   world_.loop.cancel(watchdog_timer_);
-  server_->stop(1001, "the server is shutting down", options_.client_stop_ms,
+  server_->stop(1001, "R413: the server is shutting down", options_.client_stop_ms,
                 [this, done = std::move(done)]() mutable {
                   supervisor_.stop(options_.host_stop_ms, [this, done = std::move(done)] {
                     registry_.close();

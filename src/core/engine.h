@@ -44,8 +44,9 @@ struct EngineOptions {
   std::uint32_t blocked_ms_max =
       30'000;                      // of a host's event loop; 0: for ever (a debugger is there)
   unsigned quarantine_deaths = 3;  // of hosts in a minute that one agent may cause; 0: any number
-  std::uint32_t client_stop_ms = 1'500;  // of a shutdown: for clients to take their close
-  std::uint32_t host_stop_ms = 2'500;    // and then for hosts to drain
+  std::uint32_t answer_ms_max = 100'000;  // of a handler, until its response begins; 0: for ever
+  std::uint32_t client_stop_ms = 1'500;   // of a shutdown: for clients to take their close
+  std::uint32_t host_stop_ms = 2'500;     // and then for hosts to drain
 };
 
 inline constexpr std::string_view kQuarantinedCode = "R414";
@@ -68,8 +69,10 @@ struct PendingRequest {
   // What was sent of a streamed body is kept until the host has taken from it.
   bool body_kept = false;
   std::string body;
+  std::string method;
   std::string url;
   std::string accept;
+  std::int64_t since_ms = 0;  // steady: it came, or the last of its body so far
 };
 
 class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
@@ -79,7 +82,10 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   ~Engine() override;
 
   // Before anything else is called.
-  void attach(net::Server& server) { server_ = &server; }
+  void attach(net::Server& server) {
+    server_ = &server;
+    watch_deadlines();
+  }
   // What is served from now on. The first starts the hosts; later ones replace them.
   void deploy(Deployment deployment);
   // While no host can serve, answers are this fault (a build that failed).
@@ -203,6 +209,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void close_request(PendingRequest& request);
   void answer(RequestId id, bool upgrade, std::string_view accept, const Fault& fault);
   void answer_and_close(PendingRequest& request, const Fault& fault);
+  void hint(std::string_view url);
+  void watch_deadlines();
+  void end_overdue_requests();
   void refuse_upgrade(Host& host, PendingRequest& request, const wire::Respond& message);
   std::optional<Fault> unavailable_fault(unsigned slot) const;
   std::string next_reference();
@@ -257,6 +266,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   os::TimerId cron_timer_;
   os::TimerId early_timer_;
   os::TimerId watchdog_timer_;
+  os::TimerId deadline_timer_;
   std::unordered_map<ConnectionId, std::int64_t> early_;  // sockets without a client, since when
   std::optional<Fault> build_fault_;
   std::uint64_t last_reference_ = 0;

@@ -109,5 +109,103 @@ TEST_F(CoreTest, EndsAHostWhoseEventLoopIsBlocked) {
   EXPECT_FALSE(network.sockets[socket.value].close_code);
 }
 
+TEST_F(CoreTest, TurnsTheSdksWordsForAnUnknownAgentIntoItsCause) {
+  boot();
+  const std::uint64_t fresh = request("/agents/Room/a");
+  host().send(wire::Respond{{fresh}, 400, 1, "", {}, "Invalid request"});
+  const std::uint64_t old = request("/agents/rom/a");
+  host().send(wire::ResponseFailed{
+      {old}, R"j({"message":"Cannot read properties of undefined (reading 'idFromName')"})j"});
+  const std::uint64_t prefixed = request("/api/rooms/a?x=/agents/room/b");
+  host().send(
+      wire::ResponseFailed{{prefixed}, R"({"message":"x","code":"R401","segment":"rooms"})"});
+  settle();
+  EXPECT_EQ(network.answers[fresh].status, 404);
+  const std::string& body = network.answers[fresh].body;
+  EXPECT_THAT(body, HasSubstr("no agent is served at /agents/Room; nearest: /agents/room "
+                              "(binding ROOM, wrangler.jsonc:7:17)"));
+  EXPECT_THAT(body, HasSubstr(R"("where":"wrangler.jsonc:7:17")"));
+  EXPECT_THAT(body, HasSubstr(R"(ask for agent: \"room\". Served: /agents/room/:name)"))
+      << "no binding is ever served at a segment with a capital";
+  EXPECT_THAT(network.answers[old].body, HasSubstr(R"(or name the binding \"rom\")"));
+  EXPECT_THAT(network.answers[prefixed].body, HasSubstr("no agent is served at /api/rooms;"));
+  EXPECT_TRUE(report.has("R401 no agent is served at /agents/rom"));
+}
+
+TEST_F(CoreTest, LeavesWhatTheCodeItselfAnswers) {
+  boot();
+  const auto answer = [&](const std::string& path, std::uint16_t status, std::string_view body) {
+    const std::uint64_t number = request(path);
+    host().send(wire::Respond{{number}, status, 1, "", {}, body});
+    settle();
+    return network.answers[number];
+  };
+  EXPECT_EQ(answer("/agents/rom/a", 400, "Invalid request: no such room").status, 400);
+  EXPECT_EQ(answer("/agents/room/a", 400, "Invalid request").body, "Invalid request");
+  EXPECT_EQ(answer("/items/7", 400, "Invalid request").body, "Invalid request");
+  EXPECT_EQ(answer("/agents/rom/a", 404, "Not found").body, "Not found");
+  EXPECT_EQ(answer("/nothing", 404, "Not found").body, "Not found");
+  EXPECT_FALSE(report.has("R402"));
+  // In dev the log says what may have been meant.
+  EXPECT_EQ(answer("/room/a", 404, "Not found").body, "Not found");
+  EXPECT_TRUE(report.has("R402 /room/a is not under /agents/, where ROOM is served"));
+  answer("/agents/room", 404, "Not found");
+  EXPECT_TRUE(report.has("R402 /agents/room names an agent and no instance"));
+}
+
+TEST_F(CoreTest, SaysWhichBindingIsMissing) {
+  boot();
+  const std::uint64_t number = request("/");
+  host().send(wire::ResponseFailed{
+      {number}, R"({"message":"m","code":"R403","binding":"ROM","where":"server.ts:3:9"})"});
+  const std::uint64_t upgrade = request("/", true);
+  host().send(wire::ResponseFailed{{upgrade}, R"({"message":"m","code":"R403","binding":"DB"})"});
+  settle();
+  EXPECT_THAT(network.answers[number].body,
+              HasSubstr("env.ROM is undefined: nothing binds it; nearest: env.ROOM"));
+  EXPECT_THAT(network.answers[number].body, HasSubstr(R"("where":"server.ts:3:9")"));
+  EXPECT_THAT(network.answers[number].body,
+              HasSubstr(R"({ \"name\": \"ROM\", \"class_name\": \"Room\" })"));
+  EXPECT_EQ(network.sockets[network.upgrades[upgrade].value].close_code, 4500)
+      << "what stays wrong is not tried again";
+}
+
+TEST_F(CoreTest, NamesWhyAnUpgradeGotNoSocket) {
+  boot();
+  const auto closed = [&](const std::string& path, std::uint16_t status, std::string_view body) {
+    const std::uint64_t number = request(path, true);
+    host().send(wire::Respond{{number}, status, 1, "", {}, body});
+    settle();
+    const auto& socket = network.sockets[network.upgrades[number].value];
+    return std::to_string(socket.close_code.value_or(0)) + " " + socket.close_reason;
+  };
+  EXPECT_THAT(closed("/agents/room", 404, ""), HasSubstr("4404 R402: /agents/room names an agent"));
+  EXPECT_THAT(closed("/x/room/a", 404, ""),
+              HasSubstr("4404 R402: /x/room/a is not under /agents/"));
+  EXPECT_THAT(closed("/ws", 404, "No"), HasSubstr("4404 R402: /ws reaches no agent"));
+  EXPECT_THAT(closed("/agents/room/a", 401, "no token"), HasSubstr("4401 R410: "));
+  EXPECT_THAT(closed("/agents/room/a", 200, "hello"), HasSubstr("4426 R405: "));
+  EXPECT_THAT(closed("/agents/room/a", 503, "later"), HasSubstr("1013 R405: "));
+}
+
+TEST_F(CoreTest, AnswersForAHandlerThatDoesNot) {
+  boot();
+  FakeHost& slow = host();
+  const std::uint64_t waits = request("/agents/room/a");
+  const std::uint64_t upgrade = request("/agents/room/b", true);
+  const std::uint64_t streams = request("/stream");
+  host().send(wire::Respond{{streams}, 200, 2, "", {}, ""});
+  settle();
+  world.advance(99'000);
+  EXPECT_FALSE(network.answers.contains(waits));
+  world.advance(2'500);
+  EXPECT_EQ(network.answers[waits].status, 504);
+  EXPECT_THAT(network.answers[waits].body, HasSubstr("R408"));
+  EXPECT_THAT(network.answers[waits].body, HasSubstr("for Room/a, has not answered GET "));
+  EXPECT_EQ(network.sockets[network.upgrades[upgrade].value].close_code, 1011);
+  EXPECT_FALSE(network.answers[streams].aborted) << "a stream may take as long as it takes";
+  EXPECT_EQ(slow.count("RequestGone"), 2u);
+}
+
 }  // namespace
 }  // namespace hearth::core

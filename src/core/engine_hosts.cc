@@ -207,10 +207,11 @@ void Engine::lose_requests(Host& host) {
   requests_.for_each([&](PendingRequest& request) {
     if (request.host == &host) lost.push_back(&request);
   });
-  Fault fault{.code = "R413", .status = 503};
-  fault.message = host.drained ? "the code was replaced before it answered"
-                               : "the code handling this request ended before it answered";
-  fault.fix = "What it had done until then was kept; ask again if it may be done twice.";
+  Fault fault =
+      fault_of("R413", 503,
+               host.drained ? "the code was replaced before it answered"
+                            : "the code handling this request ended before it answered",
+               "What it had done until then was kept; ask again if it may be done twice.");
   fault.where = host.drained ? "" : host.ending();
   for (PendingRequest* request : lost) {
     if (!request->head_sent) {
@@ -226,8 +227,8 @@ void Engine::lose_requests(Host& host) {
 
 void Engine::lose_connections(Host& host) {
   const std::string_view reason =
-      host.drained ? "the code was replaced, and this socket could not outlive it"
-                   : "the code that held this socket ended";
+      host.drained ? "R413: the code was replaced, and this socket could not outlive it"
+                   : "R413: the code that held this socket ended";
   connections_.for_each([&](Connection& connection) {
     if (connection.host_number != host.number || connection.orphaned) return;
     const bool waits_for_client = connection.early != nullptr;

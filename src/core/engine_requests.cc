@@ -3,24 +3,27 @@
 #include <cstdio>
 
 #include "core/engine.h"
+#include "core/route_faults.h"
 
 namespace hearth::core {
 
 namespace {
 
 constexpr std::size_t kSpareRequestsMax = 1024;
-constexpr std::size_t kQuotedBodyBytes = 200;
+
+// `retry_after_s` for what passes by itself.
+Fault for_now(std::string message, std::string fix = {}) {
+  Fault fault = fault_of("R413", 503, std::move(message), std::move(fix));
+  fault.retry_after_s = 1;
+  return fault;
+}
 
 Fault shutting_down() {
-  return {.code = "R413", .status = 503, .message = "hearth is shutting down", .retry_after_s = 1};
+  return for_now("hearth is shutting down", "Ask again when it is back.");
 }
 
 Fault too_busy() {
-  return {.code = "R413",
-          .status = 503,
-          .message = "the code's host has more waiting for it than may wait",
-          .fix = "Ask again in a moment.",
-          .retry_after_s = 1};
+  return for_now("the code's host has more waiting for it than may wait", "Ask again in a moment.");
 }
 
 }  // namespace
@@ -40,7 +43,9 @@ PendingRequest& Engine::open_request(const net::Request& request) {
   pending->body_streamed = request.has_body && !request.body_complete;
   pending->body_ended = !pending->body_streamed;
   pending->body_kept = pending->body_streamed;
+  pending->method = request.method;
   pending->url = request.url;
+  pending->since_ms = world_.clock.steady_ms();
   pending->accept = header_value(request.headers, "accept");
   PendingRequest& opened = *pending;
   const bool fresh = requests_.insert(request.id.value, pending.release());
@@ -66,10 +71,9 @@ std::optional<Fault> Engine::unavailable_fault(unsigned slot) const {
   if (supervisor_.active(slot) != nullptr) return std::nullopt;
   if (build_fault_) return build_fault_;
   if (supervisor_.unavailable().empty()) return std::nullopt;
-  Fault fault = fault_from_json(
-      supervisor_.unavailable(),
-      {.code = "S302", .message = "the code could not be loaded", .retry_after_s = 5});
+  Fault fault = fault_from_json(supervisor_.unavailable(), fault_of("S302", 503));
   fault.status = 503;
+  fault.retry_after_s = 5;
   return fault;
 }
 
@@ -108,6 +112,7 @@ void Engine::on_request(const net::Request& request) {
 void Engine::on_body(RequestId id, std::string_view data) {
   PendingRequest* request = requests_.find(id.value);
   if (request == nullptr) return;
+  request->since_ms = world_.clock.steady_ms();  // whoever still sends is not yet waiting
   // At most the window's bytes: more come only after the host's credit.
   if (request->body_kept) request->body.append(data);
   if (request->host != nullptr) request->host->send(wire::BodyData{id, data});
@@ -145,6 +150,11 @@ void Engine::on(Host& host, const wire::Respond& message) {
                               message.headers);
     return;
   }
+  if (is_sdk_refusal(router_, request->url, message.status, message.body)) {
+    return answer_and_close(
+        *request, unknown_agent(router_, request->url, agent_path(request->url)->segment));
+  }
+  if (message.status == 404) hint(request->url);
   const RequestId id = message.request;
   close_request(*request);
   server_->respond(id, message.status, message.status_text, message.headers, message.body);
@@ -167,8 +177,7 @@ void Engine::on(Host& host, const wire::ResponseEnd& message) {
 void Engine::on(Host& host, const wire::ResponseFailed& message) {
   PendingRequest* request = request_of(host, message.request);
   if (request == nullptr) return;
-  Fault fault = fault_from_json(
-      message.json, {.code = "R407", .status = 500, .message = "the code threw an error"});
+  Fault fault = handler_fault(router_, request->url, message.json);
   if (fault.code == kQuarantinedCode) mark_quarantined(fault);
   if (!request->head_sent) return answer_and_close(*request, fault);
   report_.say(Level::kError,
@@ -189,29 +198,18 @@ void Engine::on(Host& host, const wire::BodyCredit& message) {
 // An upgrade that the worker answered with a plain response: the client would retry for ever and
 // never learn why, so the handshake is completed, the reason sent, and the socket closed.
 void Engine::refuse_upgrade(Host& host, PendingRequest& request, const wire::Respond& message) {
-  Fault fault{.code = "R405", .status = message.status};
-  fault.message = "the worker answered the WebSocket upgrade with " +
-                  std::to_string(message.status) + " instead of 101";
-  std::string_view body = message.body.substr(0, message.body.find('\n'));
-  if (!body.empty() && body.size() <= kQuotedBodyBytes) {
-    fault.message += ": " + std::string(body);
-  }
-  if (message.status < 400) fault.status = 426;
-  const std::optional<AgentPath> path = agent_path(request.url);
-  if (message.status < 500 && path && router_.route(path->segment) == nullptr) {
-    fault.code = "R401";
-    fault.message += "; no agent is served at /agents/" + std::string(path->segment);
-    for (const Route& route : router_.routes()) {
-      fault.fix += (fault.fix.empty() ? "Served are: /agents/" : ", /agents/") + route.segment +
-                   "/:name (binding " + route.binding + ")";
-    }
-  } else if (message.status == 404) {
-    fault.code = "R402";
-  }
+  const Fault fault = refused_upgrade(router_, request.url, message.status, message.body);
   if (static_cast<wire::BodyKind>(message.body_kind) == wire::BodyKind::kStreamed) {
     host.send(wire::RequestGone{request.id, "the upgrade was answered without 101"});
   }
   answer_and_close(request, fault);
+}
+
+// The code's own 404 stays as it is; in `dev` the log says what may have been meant.
+void Engine::hint(std::string_view url) {
+  if (options_.mode != Mode::kDev) return;
+  const std::optional<Fault> fault = no_agent_here(router_, url);
+  if (fault) report_.say(Level::kWarn, log_text(*fault));
 }
 
 // ---- the core's own answers
@@ -226,13 +224,8 @@ std::string Engine::next_reference() {
 
 void Engine::answer(RequestId id, bool upgrade, std::string_view accept, const Fault& fault) {
   const std::string reference = next_reference();
-  if (fault.status >= 500 || upgrade) {
-    std::string line = "[" + reference + "] " + fault.code + " " + fault.message;
-    if (!fault.where.empty()) line += " (" + fault.where + ")";
-    if (!fault.fix.empty()) line += "\n  " + fault.fix;
-    if (!fault.stack.empty()) line += "\n" + fault.stack;
-    report_.say(fault.status >= 500 && fault.status != 503 ? Level::kError : Level::kWarn, line);
-  }
+  report_.say(fault.status >= 500 && fault.status != 503 ? Level::kError : Level::kWarn,
+              "[" + reference + "] " + log_text(fault));
   if (upgrade) {
     const net::SocketId socket = server_->upgrade(id, {});
     if (!socket) return;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/engine.h"
+#include "project/catalogue.h"
 
 namespace hearth::core {
 
@@ -125,16 +126,16 @@ void Engine::end_blocked(Host& host) {
 // ---- quarantine
 
 Fault Engine::quarantine_fault(const std::string& agent) const {
-  Fault fault{.code = std::string(kQuarantinedCode)};
-  fault.message = agent + " is quarantined: " + std::to_string(quarantine_.deaths_max()) +
-                  " hosts in a minute ended while it was at work";
+  Fault fault = fault_of(kQuarantinedCode, 503,
+                         agent + " is quarantined: " + std::to_string(quarantine_.deaths_max()) +
+                             " hosts in a minute ended while it was at work");
   mark_quarantined(fault);
   return fault;
 }
 
 void Engine::mark_quarantined(Fault& fault) {
   fault.status = 503;
-  fault.fix = "Mend its code and restart hearth.";
+  fault.fix = project::find_diagnostic(kQuarantinedCode)->cure;
   fault.stack.clear();
   fault.close = kQuarantineClose;
   fault.in_the_open = true;

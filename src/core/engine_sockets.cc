@@ -92,6 +92,11 @@ void Engine::on_socket_closed(net::SocketId socket, std::uint16_t code, std::str
   Connection* connection = connections_.find(socket);
   if (connection == nullptr) return;
   connections_.unbind(*connection);
+  if (!clean && reason.starts_with("R411")) {
+    report_.say(Level::kWarn, std::string(reason) + " (a client" +
+                                  (connection->agent ? " of " + label(*connection->agent) : "") +
+                                  " is closed with " + std::to_string(code) + ")");
+  }
   if (reason == net::kNoPongReason) {
     report_.say(Level::kInfo, "a WebSocket" +
                                   (connection->agent ? " of " + label(*connection->agent) : "") +
@@ -188,9 +193,11 @@ void Engine::on(Host& host, const wire::RespondUpgrade& message) {
     return;
   }
   if (connection == nullptr || !request->upgrade) {
-    Fault fault{.code = "R405", .status = 500};
-    fault.message = request->upgrade ? "the socket of a 101 response is not open"
-                                     : "101 answers a request that asked for no WebSocket";
+    Fault fault =
+        fault_of("R405", 500,
+                 request->upgrade ? "the socket of the worker's 101 response is not open any more"
+                                  : "the worker answered 101 to a request for no WebSocket");
+    fault.close = 4500;
     return answer_and_close(*request, fault);
   }
   connection->url = std::move(request->url);

@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/assert.h"
 #include "base/limits.h"
+#include "project/catalogue.h"
 #include "wire/codec.h"
 
 namespace hearth::core {
@@ -14,30 +16,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr auto kReplace = Json::error_handler_t::replace;
 
-std::string_view title(std::uint16_t status) {
-  switch (status) {
-    case 404:
-      return "Not found";
-    case 413:
-      return "Too large";
-    case 500:
-      return "The code failed";
-    case 502:
-      return "No answer from the code";
-    case 503:
-      return "Not available";
-    default:
-      return status < 500 ? "Refused" : "Failed";
-  }
+std::string_view title(const Fault& fault) {
+  const project::Diagnostic* known = project::find_diagnostic(fault.code);
+  return known != nullptr ? known->title : "Not served";
 }
 
+// Titles and codes are the same for everyone who makes the same mistake: they give nothing away.
 std::string public_message(const Fault& fault) {
   if (fault.in_the_open) return fault.message;
-  return std::string(title(fault.status)) + ". The server's log says why, under this reference.";
-}
-
-std::string docs(const Fault& fault) {
-  return "docs/diagnostics.md#" + fault.code;
+  return std::string(title(fault)) + ". The server's log says why, under this reference.";
 }
 
 std::string escaped(std::string_view text) {
@@ -67,13 +54,13 @@ std::string page(const Fault& fault, Mode mode, std::string_view reference) {
   std::string html =
       "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width\"><title>" +
-      escaped(title(fault.status)) +
+      escaped(title(fault)) +
       "</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:4rem auto;"
       "padding:0 1rem;color:#222;background:#fff}h1{font-size:1.4rem}code,pre{font:14px/1.5 "
       "ui-monospace,monospace}pre{background:#f4f2ee;padding:1rem;overflow:auto;border-radius:6px}"
       ".code{color:#a33}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1a18}"
       "pre{background:#26241f}.code{color:#f99}}</style><h1><span class=\"code\">" +
-      escaped(fault.code) + "</span> " + escaped(title(fault.status)) + "</h1>";
+      escaped(fault.code) + "</span> " + escaped(title(fault)) + "</h1>";
   if (mode == Mode::kServe) {
     return html + "<p>" + escaped(public_message(fault)) + "</p><p>Reference: <code>" +
            escaped(reference) + "</code></p></html>\n";
@@ -97,7 +84,7 @@ Json as_json(const Fault& fault, Mode mode, std::string_view reference) {
   if (!fault.where.empty()) json["where"] = fault.where;
   if (!fault.fix.empty()) json["fix"] = fault.fix;
   if (!fault.stack.empty()) json["stack"] = fault.stack;
-  json["docs"] = docs(fault);
+  json["docs"] = project::docs_anchor(fault.code);
   return json;
 }
 
@@ -112,9 +99,30 @@ void add_header(std::string& headers, std::string_view name, std::string_view va
 
 std::uint16_t Fault::close_code() const {
   if (close != 0) return close;
+  // A binding or an answer that the code gets wrong, it gets wrong every time.
+  if (code == "R403" || code == "R406") {
+    return static_cast<std::uint16_t>(4000 + status);
+  }
   if (status == 503) return 1013;
   if (status >= 500) return 1011;
   return static_cast<std::uint16_t>(4000 + status);
+}
+
+Fault fault_of(std::string_view code, std::uint16_t status, std::string message, std::string fix) {
+  const project::Diagnostic* known = project::find_diagnostic(code);
+  ASSERT(known != nullptr, "every fault is in the catalogue");
+  return {.code = std::string(known->code),
+          .status = status,
+          .message = message.empty() ? std::string(known->cause) : std::move(message),
+          .fix = fix.empty() ? std::string(known->cure) : std::move(fix)};
+}
+
+std::string log_text(const Fault& fault) {
+  std::string text = fault.code + " " + fault.message;
+  if (!fault.where.empty()) text += " (" + fault.where + ")";
+  if (!fault.fix.empty()) text += "\n  " + fault.fix;
+  if (!fault.stack.empty()) text += "\n" + fault.stack;
+  return text;
 }
 
 Answer render(const Fault& fault, Mode mode, std::string_view accept, std::string_view reference) {
@@ -166,7 +174,13 @@ Fault fault_from_json(std::string_view json, Fault fault) {
     const auto found = parsed.find(key);
     if (found != parsed.end() && found->is_string()) target = found->get<std::string>();
   };
-  text("code", fault.code);
+  // Another code has another cure; what is in no catalogue is not taken.
+  std::string code;
+  text("code", code);
+  if (const project::Diagnostic* known = project::find_diagnostic(code)) {
+    if (fault.code != known->code) fault.fix = known->cure;
+    fault.code = known->code;
+  }
   text("message", fault.message);
   text("where", fault.where);
   text("fix", fault.fix);
@@ -188,7 +202,6 @@ std::string own_frames(std::string_view stack) {
            line.find("/host/host.mjs:") != std::string_view::npos;
   };
   std::string own;
-  bool any_own = false;
   for (std::string_view rest = stack; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     const std::string_view line = rest.substr(0, end);
@@ -196,11 +209,10 @@ std::string own_frames(std::string_view stack) {
     if (!frame || !foreign(line)) {
       own += own.empty() ? "" : "\n";
       own += line;
-      any_own = any_own || frame;
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  return any_own ? own : std::string(stack);
+  return own;
 }
 
 std::string_view header_value(std::string_view headers, std::string_view name) {

@@ -1,7 +1,8 @@
 // What a client is told when its request cannot be served, by the rule for answers: a status and a
 // body for plain HTTP (a page for browsers, JSON for the rest), a frame and a close code for a
 // WebSocket, so that no client is left with a bare 1006. In `serve` the cause and the place stay in
-// the log and the client gets the code and a reference. Pure, but for the reference it is given.
+// the log and the client gets the code and a reference. Codes, titles, causes and cures are the
+// catalogue's (src/project/catalogue.def). Pure, but for the reference it is given.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,13 @@ struct Fault {
   std::uint16_t close_code() const;
 };
 
+// A fault of the catalogue, which must have the code. What is not given is the catalogue's: its
+// cause for the message, its cure for the fix.
+Fault fault_of(std::string_view code, std::uint16_t status, std::string message = {},
+               std::string fix = {});
+// "R401 message (where)", the fix and the stack on lines of their own: for the log.
+std::string log_text(const Fault& fault);
+
 struct Answer {
   std::string headers;  // packed
   std::string body;
@@ -41,8 +49,7 @@ std::string close_reason(const Fault& fault, Mode mode, std::string_view referen
 
 // From the JSON of a ResponseFailed or LoadFailed frame; what it lacks stays as given.
 Fault fault_from_json(std::string_view json, Fault base);
-// The frames of a stack that are neither Node's nor the runtime's; all of it if there are no
-// others.
+// A stack without the frames that are Node's or the runtime's.
 std::string own_frames(std::string_view stack);
 // The value of a header in a packed list, by its name in any case; empty if there is none.
 std::string_view header_value(std::string_view headers, std::string_view name);

@@ -25,6 +25,8 @@ struct Route {
   std::string segment;  // "coder-agent"
   std::string binding;
   std::uint16_t name_space = 0;
+  std::string where{};  // of the binding's name: "wrangler.jsonc:10:17"
+  std::string class_name{};
 };
 
 // What is deployed, as the core needs to know it.

@@ -204,7 +204,7 @@ CoreTest::CoreTest() {
   deployment.worker_json =
       R"({"namespaces":[{"className":"Room","uniqueKey":"w-Room"}],"bindings":[]})";
   deployment.namespaces = {{"Room", "w-Room"}};
-  deployment.routes = {{"room", "ROOM", 0}};
+  deployment.routes = {{"room", "ROOM", 0, "wrangler.jsonc:7:17", "Room"}};
 }
 
 CoreTest::~CoreTest() {

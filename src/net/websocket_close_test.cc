@@ -14,12 +14,12 @@ TEST_F(WebSocketServer, AProtocolFaultGetsItsCodeAndAReason) {
   const std::vector<std::tuple<std::string, std::string, int>> cases = {
       {"\x81\x01"
        "a",
-       "1002 a client's frame is not masked", 1002},
-      {frame(3, "a"), "1002 a frame has a reserved opcode", 1002},
-      {frame(1, "\xff"), "1007 a text message is not UTF-8", 1007},
+       "1002 R411: a client's frame is not masked", 1002},
+      {frame(3, "a"), "1002 R411: a frame has a reserved opcode", 1002},
+      {frame(1, "\xff"), "1007 R411: a text message is not UTF-8", 1007},
       {frame(2, std::string(101, 'a')),
-       "1009 the message is larger than this server takes: 100 bytes", 1009},
-      {close_frame(1005), "1002 a close frame has a reserved code", 1002}};
+       "1009 R411: the message is larger than this server takes: 100 bytes", 1009},
+      {close_frame(1005), "1002 R411: a close frame has a reserved code", 1002}};
   ServerOptions options;
   options.websocket_message_bytes_max = 100;
   start(options);
@@ -124,7 +124,7 @@ TEST_F(WebSocketServer, AnswersToWhatCameBeforeMayLeaveBeforeTheClose) {
   server_->send(socket_, MessageKind::kText, "answer");
   server_->close(socket_, 1000, "");
   EXPECT_EQ(receive(breaks).payload, "answer");
-  EXPECT_EQ(close_text(receive(breaks)), "1002 a frame has a reserved opcode");
+  EXPECT_EQ(close_text(receive(breaks)), "1002 R411: a frame has a reserved opcode");
   ASSERT_EQ(seen_.closed.size(), 2U);
   EXPECT_EQ(seen_.messages.size(), 2U);
 }

@@ -54,7 +54,8 @@ std::size_t WebSocketSession::consume(char* data, std::size_t size) {
         end(decoder_.close_code(), decoder_.payload(), true);
         return size;
       case WebSocketDecoder::Event::kFault: {
-        std::string reason(decoder_.payload());
+        std::string reason("R411: ");
+        reason += decoder_.payload();
         if (decoder_.close_code() == kCloseTooBig) {
           reason += ": " + std::to_string(hub.options.websocket_message_bytes_max) + " bytes";
         }

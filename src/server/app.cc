@@ -33,6 +33,13 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
+// As findings say it: relative to the project.
+std::string place_in_config(const project::Project& project, project::Position at) {
+  std::string place = project.config_path.filename().string();
+  if (at.line > 0) place += ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+  return place;
+}
+
 }  // namespace
 
 App::App(Options options) : options_(std::move(options)), started_ms_(clock_.steady_ms()) {}
@@ -98,6 +105,7 @@ void App::make_engine() {
   options.supervisor.host_count = options_.hosts;
   options.supervisor.spare = !options_.inspect;
   options.blocked_ms_max = hang_timeout_ms();
+  options.answer_ms_max = options_.request_timeout_s * 1'000;
   options.quarantine_deaths = options_.quarantine_deaths;
   core::EngineHooks hooks;
   hooks.on_serving = [this] { on_serving(); };
@@ -212,7 +220,8 @@ void App::deploy(const std::string& bundle) {
     deployment.namespaces.push_back({each.class_name, each.unique_key});
   }
   for (const auto& each : project_.bindings) {
-    deployment.routes.push_back({each.url_segment, each.name, each.name_space});
+    deployment.routes.push_back({each.url_segment, each.name, each.name_space,
+                                 place_in_config(project_, each.name_at), each.class_name});
   }
   deployment.crons = project_.crons;
   deployed_ms_ = clock_.steady_ms();

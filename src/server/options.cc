@@ -67,6 +67,11 @@ void add_options(CLI::App& command, Raw& raw) {
                   "ever (default: 5 in dev, 30 in serve)")
       ->check(CLI::Range(0, 86'400));
   command
+      .add_option("--request-timeout", options.request_timeout_s,
+                  "seconds that a handler has until its response begins; then the client gets 504; "
+                  "0: for ever (default: 100)")
+      ->check(CLI::Range(0, 86'400));
+  command
       .add_option("--quarantine", options.quarantine_deaths,
                   "how many hosts in a minute an agent may end before it may not run; 0: any "
                   "number (default: 3)")
