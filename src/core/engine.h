@@ -23,6 +23,7 @@
 #include "core/alarm_index.h"
 #include "core/cron.h"
 #include "core/fault.h"
+#include "core/origins.h"
 #include "core/quarantine.h"
 #include "core/registry.h"
 #include "core/report.h"
@@ -45,6 +46,7 @@ struct EngineOptions {
       30'000;                      // of a host's event loop; 0: for ever (a debugger is there)
   unsigned quarantine_deaths = 3;  // of hosts in a minute that one agent may cause; 0: any number
   std::uint32_t answer_ms_max = 100'000;  // of a handler, until its response begins; 0: for ever
+  Origins origins;                        // of pages that may ask
   std::uint32_t client_stop_ms = 1'500;   // of a shutdown: for clients to take their close
   std::uint32_t host_stop_ms = 2'500;     // and then for hosts to drain
 };

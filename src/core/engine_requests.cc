@@ -7,6 +7,8 @@
 
 namespace hearth::core {
 
+using namespace std::string_view_literals;
+
 namespace {
 
 constexpr std::size_t kSpareRequestsMax = 1024;
@@ -82,6 +84,9 @@ void Engine::on_request(const net::Request& request) {
       router_.slot_of(request.url, supervisor_.slot_count()).value_or(least_loaded());
   const std::string_view accept = header_value(request.headers, "accept");
   if (stopping_) return answer(request.id, request.upgrade, accept, shutting_down());
+  if (const std::optional<Fault> fault = options_.origins.refusal(request.headers, request.url)) {
+    return answer(request.id, request.upgrade, accept, *fault);
+  }
   if (const std::optional<Fault> fault = unavailable_fault(slot)) {
     return answer(request.id, request.upgrade, accept, *fault);
   }
@@ -233,7 +238,9 @@ void Engine::answer(RequestId id, bool upgrade, std::string_view accept, const F
     server_->close(socket, fault.close_code(), close_reason(fault, options_.mode, reference));
     return;
   }
-  const Answer answer = render(fault, options_.mode, accept, reference);
+  Answer answer = render(fault, options_.mode, accept, reference);
+  // The page that is refused may read why: the answer holds its own header and nothing else.
+  if (fault.code == "R410") answer.headers.append("access-control-allow-origin\0*\0"sv);
   server_->respond(id, fault.status, {}, answer.headers, answer.body);
 }
 

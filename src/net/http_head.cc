@@ -59,6 +59,7 @@ class HeadReader final : public http::basic_parser<true> {
   }
   void read_length(std::string_view value);
   std::optional<HttpFault> check_upgrade();
+  std::optional<HttpFault> check_remains() const;
 
   RequestHead& head_;
   std::optional<HttpFault> fault_;
@@ -153,7 +154,9 @@ std::optional<HttpFault> HeadReader::check_upgrade() {
     return HttpFault{400, "a WebSocket handshake needs the header Connection: Upgrade"};
   }
   if (versions_ != 1 || websocket_version_ != "13") {
-    return HttpFault{426, "a WebSocket handshake needs the header Sec-WebSocket-Version: 13"};
+    return HttpFault{426, "a WebSocket handshake needs the header Sec-WebSocket-Version: 13" +
+                              (versions_ == 0 ? std::string(", and there is none")
+                                              : ", not " + websocket_version_.substr(0, 20))};
   }
   if (keys_ != 1 || !is_websocket_key(head_.websocket_key)) {
     return HttpFault{400,
@@ -164,6 +167,24 @@ std::optional<HttpFault> HeadReader::check_upgrade() {
   }
   head_.upgrade = true;
   return std::nullopt;
+}
+
+// A key without its Upgrade header: no client writes that, but a proxy leaves it of a handshake
+// when it forwards only what belongs to a request (RFC 9110 section 7.6.1). Taken for a plain
+// request, it would be answered by whatever the code says of those.
+std::optional<HttpFault> HeadReader::check_remains() const {
+  if (keys_ == 0) return std::nullopt;
+  if (head_.minor_version == 0) {
+    return HttpFault{426,
+                     "this was a WebSocket handshake, but it came as HTTP/1.0: a proxy in between "
+                     "has to speak HTTP/1.1 to the server (nginx: proxy_http_version 1.1) and to "
+                     "pass on the headers Upgrade and Connection"};
+  }
+  return HttpFault{
+      426,
+      "the header Sec-WebSocket-Key came without Upgrade: websocket: a proxy in between "
+      "took it away, and has to pass on the headers Upgrade and Connection (nginx: "
+      "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade)"};
 }
 
 std::optional<HttpFault> HeadReader::conclude() {
@@ -189,7 +210,7 @@ std::optional<HttpFault> HeadReader::conclude() {
   if (!modern || head_.body == BodyKind::kNone) head_.expect_continue = false;
   head_.keep_alive = modern ? !close_ : keep_ && !close_;
   if (modern && upgrade_websocket_) return check_upgrade();
-  return std::nullopt;
+  return check_remains();
 }
 
 }  // namespace

@@ -279,6 +279,21 @@ TEST(HttpHead, AHandshakeIsCheckedAndItsFaultNamed) {
   }
 }
 
+TEST(HttpHead, WhatAProxyLeavesOfAHandshakeIsNamed) {
+  const auto fault = [](const std::string& head) {
+    HttpFault result{0, ""};
+    (void)head_of(head, &result);
+    return result;
+  };
+  std::string stripped = handshake("Upgrade: WebSocket\r\n", "");
+  stripped.replace(stripped.find("keep-alive, Upgrade"), 19, "keep-alive");
+  EXPECT_EQ(fault(stripped).status, 426);
+  EXPECT_NE(fault(stripped).message.find("without Upgrade"), std::string::npos);
+  const HttpFault old = fault(handshake("HTTP/1.1", "HTTP/1.0"));
+  EXPECT_EQ(old.status, 426);
+  EXPECT_NE(old.message.find("HTTP/1.0"), std::string::npos);
+}
+
 struct Written {
   std::string text;
   ResponseFrame frame;

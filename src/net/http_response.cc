@@ -149,7 +149,9 @@ ResponseFrame write_response_head(std::string& out, std::uint16_t status, std::s
         if (equals_ignoring_case(option, "close")) frame.keep_alive = false;
       });
     }
-    if (is_hop_by_hop(name)) return;
+    // RFC 9110 section 15.5.22: a 426 says to what.
+    const bool told = status == 426 && equals_ignoring_case(name, "upgrade");
+    if (is_hop_by_hop(name) && !told) return;
     if (equals_ignoring_case(name, "date")) has_date = true;
     out.append(name).append(": ").append(value).append("\r\n");
   });
@@ -203,7 +205,10 @@ FaultAnswer make_fault_answer(const HttpFault& fault) {
     answer.headers.append(value).push_back('\0');
   };
   header("Content-Type", "application/json");
-  if (fault.status == 426) header("Sec-WebSocket-Version", "13");
+  if (fault.status == 426) {
+    header("Upgrade", "websocket");
+    header("Sec-WebSocket-Version", "13");
+  }
   answer.body = R"({"error":{"code":"R410","message":")";
   append_json_text(answer.body, fault.message);
   answer.body += "\"}}\n";

@@ -107,6 +107,7 @@ void App::make_engine() {
   options.blocked_ms_max = hang_timeout_ms();
   options.answer_ms_max = options_.request_timeout_s * 1'000;
   options.quarantine_deaths = options_.quarantine_deaths;
+  options.origins = options_.origins;
   core::EngineHooks hooks;
   hooks.on_serving = [this] { on_serving(); };
   hooks.on_loaded = [this](std::string_view json) { on_loaded(json); };

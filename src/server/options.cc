@@ -12,6 +12,7 @@ struct Raw {
   Options options;
   std::vector<std::string> vars;
   std::string inspect;
+  std::vector<std::string> origins;
 };
 
 // What says which project is meant, and how it is read.
@@ -45,6 +46,13 @@ void add_options(CLI::App& command, Raw& raw) {
   command.add_option("--ip", options.ip, "the address to listen on (default: 127.0.0.1)");
   command.add_option("--hosts", options.hosts, "how many processes run the code (default: 1)")
       ->check(CLI::Range(1, 64));
+  command
+      .add_option("--allow-origin", raw.origins,
+                  "an origin whose pages may ask, such as https://app.example.com; may be repeated "
+                  "(default: this machine's in dev, every one in serve)")
+      ->expected(1)
+      ->take_all()
+      ->type_name("ORIGIN");
   command.add_option("--inspect", raw.inspect, "open Node's inspector in the host (default: 9229)")
       ->expected(0, 1)
       ->default_str(std::to_string(kInspectPort))
@@ -114,6 +122,13 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   for (const std::string& var : raw.vars) {
     const std::size_t colon = var.find(':');
     options.vars.emplace_back(var.substr(0, colon), var.substr(colon + 1));
+  }
+  if (options.command == Command::kDev) options.origins = core::Origins::local();
+  for (const std::string& origin : raw.origins) {
+    if (const Status allowed = options.origins.allow(origin); !allowed) {
+      std::fprintf(stderr, "--allow-origin: %s\n", allowed.error().message.c_str());
+      return {std::nullopt, 2};
+    }
   }
   const bool inspected = dev->count("--inspect") + serve->count("--inspect") > 0;
   if (inspected) {

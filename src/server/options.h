@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "core/origins.h"
 
 namespace hearth::server {
 
@@ -23,6 +24,7 @@ struct Options {
   std::filesystem::path state;  // empty: .hearth beside the configuration
   unsigned hosts = 1;
   std::vector<std::pair<std::string, std::string>> vars;
+  core::Origins origins;  // whose pages may ask; in dev this machine's, in serve every page
   std::optional<std::uint16_t> inspect;
   std::filesystem::path node;  // empty: the one that came with hearth
   std::string durability = "fsync";
