@@ -28,6 +28,8 @@ std::string ExitStatus::describe() const {
 
 namespace {
 
+constexpr std::size_t kInheritedMax = 8;
+
 struct Watched {
   Watched(asio::io_context& context, int descriptor) : pidfd(context, descriptor) {}
   asio::posix::stream_descriptor pidfd;
@@ -111,13 +113,14 @@ struct Image {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 
   const ProcessOptions& options = image.options;
-  // Moved out of the way first, so that no target is also a source.
-  constexpr int kAside = 512;
+  // Moved out of the way first, so that no target is also a source: just past the targets, because
+  // the limit of descriptors may be low.
+  constexpr int kAside = 3 + static_cast<int>(kInheritedMax);
   int next = kAside;
   auto aside = [&](int descriptor) { return ::fcntl(descriptor, F_DUPFD_CLOEXEC, next++); };
   const int input = aside(options.input >= 0 ? options.input : image.null);
   const int output = options.output >= 0 ? aside(options.output) : -1;
-  int moved[8];
+  int moved[kInheritedMax];
   const std::size_t count = options.inherited.size();
   for (std::size_t i = 0; i < count; ++i) moved[i] = aside(options.inherited[i]);
   const int failure = aside(report);
@@ -139,7 +142,7 @@ struct Image {
 
 Result<std::unique_ptr<Process>> SystemProcesses::spawn(const ProcessOptions& options,
                                                         std::function<void(ExitStatus)> on_exit) {
-  ASSERT(options.inherited.size() <= 8, "more descriptors than a child is given");
+  ASSERT(options.inherited.size() <= kInheritedMax, "more descriptors than a child is given");
   Image image(options);
   const Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   image.null = null.get();
