@@ -125,6 +125,15 @@ Status Connection::mend_log() {
 }
 
 Status Connection::sync() {
+  if (Status status = sync_files(); !status) return status;
+  for (const std::string& folder : unsynced_folders()) {
+    if (Status status = disk_.sync_folder(folder); !status) return status;
+  }
+  folders_synced();
+  return {};
+}
+
+Status Connection::sync_files() {
   if (log_lost_) return Error{ErrorCode::kIo, "an earlier sync of " + path_ + "-wal failed"};
   if (Status status = mend_log(); !status) return status;
   if (Status status = open_log(); !status) return status;
@@ -132,27 +141,28 @@ Status Connection::sync() {
     log_lost_ = log_doubtful_ = true;
     return status;
   }
-  if (!names_synced_) {
-    if (Status status = sync_names(); !status) return status;
-    names_synced_ = true;
+  if (names_synced_) {
+    unsynced_ = false;
+  } else if (young_ || log_left_) {
+    // A young file may have been made by a process that died before its first sync.
+    return disk_.sync_file(path_);
   }
-  unsynced_ = false;
   return {};
 }
 
-Status Connection::sync_names() {
-  // A young file may have been made by a process that died before its first sync.
-  if (young_ || log_left_) {
-    if (Status status = disk_.sync_file(path_); !status) return status;
-  }
-  std::string folder = folder_of(path_);
-  if (Status status = disk_.sync_folder(folder); !status) return status;
+std::vector<std::string> Connection::unsynced_folders() const {
+  if (names_synced_) return {};
+  std::vector<std::string> folders{folder_of(path_)};
   // Up to a folder that was there before: the state's own, which the core made.
   for (int level = 0; young_ && level < kFolderLevels; ++level) {
-    folder = folder_of(folder);
-    if (Status status = disk_.sync_folder(folder); !status) return status;
+    folders.push_back(folder_of(folders.back()));
   }
-  return {};
+  return folders;
+}
+
+void Connection::folders_synced() {
+  names_synced_ = true;
+  unsynced_ = false;
 }
 
 void Connection::checkpoint() {

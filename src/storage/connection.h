@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "storage/disk.h"
@@ -52,6 +53,12 @@ class Connection {
   // ---- the syncer's thread ----
   // Everything that is committed so far survives a power cut once this returns ok.
   Status sync();
+  // The same in two steps, so that those who share folders sync them once for all: the files; then
+  // `unsynced_folders`, if there are any, which the caller syncs and says so.
+  Status sync_files();
+  std::vector<std::string> unsynced_folders() const;
+  void folders_synced();
+  Disk& disk() const { return disk_; }
   // Moves the log into the database file. Does nothing while a transaction is open.
   void checkpoint();
   // Checkpoints, empties the log and closes. No log file remains.
@@ -61,7 +68,6 @@ class Connection {
   Connection(std::string path, Disk& disk) : path_(std::move(path)), disk_(disk) {}
   Status set_up();
   bool never_begun() const;
-  Status sync_names();
   Status open_log();
   // What the log holds can be brought to the disk by a sync again.
   Status mend_log();

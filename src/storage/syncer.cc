@@ -1,9 +1,18 @@
 #include "storage/syncer.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <map>
 #include <utility>
 
 namespace hearth::storage {
+
+namespace {
+
+constexpr std::size_t kClosesMax = 16;  // in one pass
+
+}  // namespace
 
 Syncer::Syncer(std::function<void()> wake) : wake_(std::move(wake)), thread_([this] { run(); }) {}
 
@@ -104,7 +113,12 @@ void Syncer::run() {
     }
     auto syncs = std::exchange(syncs_, {});
     auto checkpoints = std::exchange(checkpoints_, {});
-    auto closes = std::exchange(closes_, {});
+    // Each of these waits for the disk several times, and commits wait behind them.
+    const auto some =
+        closes_.begin() + static_cast<std::ptrdiff_t>(std::min(closes_.size(), kClosesMax));
+    std::vector<std::shared_ptr<Connection>> closes(std::move_iterator(closes_.begin()),
+                                                    std::move_iterator(some));
+    closes_.erase(closes_.begin(), some);
     if (syncs.empty() && checkpoints.empty() && closes.empty()) return;  // stopping
     busy_ = true;
     const bool synced = !syncs.empty();
@@ -124,22 +138,54 @@ void Syncer::run() {
   }
 }
 
+void Syncer::finish(const Sync& sync, Status status) {
+  {
+    std::lock_guard lock(mutex_);
+    finished_.push_back({sync.key, sync.sequence, std::move(status)});
+  }
+  wake_();
+}
+
+void Syncer::sync_all(const std::vector<Sync>& syncs) {
+  std::vector<std::vector<std::string>> needed(syncs.size());
+  fan_out_.run(syncs.size(), [&](std::size_t i) {
+    Status status = syncs[i].connection->sync_files();
+    if (status) needed[i] = syncs[i].connection->unsynced_folders();
+    if (needed[i].empty()) finish(syncs[i], std::move(status));
+  });
+  // Files that are new to a folder share its sync.
+  std::map<std::string, std::pair<Disk*, Status>> folders;
+  for (std::size_t i = 0; i < syncs.size(); ++i) {
+    for (const std::string& folder : needed[i]) {
+      folders.try_emplace(folder, &syncs[i].connection->disk(), Status());
+    }
+  }
+  std::vector<decltype(folders)::value_type*> each;
+  for (auto& entry : folders) each.push_back(&entry);
+  fan_out_.run(each.size(), [&](std::size_t i) {
+    auto& [folder, synced] = *each[i];
+    synced.second = synced.first->sync_folder(folder);
+  });
+  for (std::size_t i = 0; i < syncs.size(); ++i) {
+    if (needed[i].empty()) continue;
+    Status status;
+    for (const std::string& folder : needed[i]) {
+      if (status) status = folders.at(folder).second;
+    }
+    if (status) syncs[i].connection->folders_synced();
+    finish(syncs[i], std::move(status));
+  }
+}
+
 void Syncer::pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connection>> checkpoints,
                   std::vector<std::shared_ptr<Connection>> closes) {
-  fan_out_.run(syncs.size(), [&](std::size_t i) {
-    const Sync& each = syncs[i];
-    Status status = each.connection->sync();
-    {
-      std::lock_guard lock(mutex_);
-      finished_.push_back({each.key, each.sequence, std::move(status)});
-    }
-    wake_();
-  });
+  sync_all(syncs);
   // Connections end here and not when the vectors do: the last owner may be this pass.
   syncs.clear();
   for (const auto& connection : checkpoints) connection->checkpoint();
   checkpoints.clear();
-  for (auto& connection : closes) {
+  fan_out_.run(closes.size(), [&](std::size_t i) {
+    std::shared_ptr<Connection> connection = std::move(closes[i]);
     const std::string path = connection->path();
     connection->close();
     connection.reset();
@@ -148,7 +194,7 @@ void Syncer::pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connectio
       closing_.erase(path);
     }
     idle_.notify_all();
-  }
+  });
 }
 
 }  // namespace hearth::storage

@@ -1,8 +1,9 @@
 // The thread that waits for the disk so that JavaScript does not. Commits that wait are made
 // durable together: whatever was asked for when a pass begins is done in it, and several commits of
 // one database share one fdatasync. Checkpoints and closing, which wait for the disk too, are its
-// other work. `request`, `checkpoint`, `close`, `take_finished` and `wait_*` are for the owner's
-// thread; `wake` is called on the syncer's own.
+// other work, closing a few in each pass so that no commit waits behind many. `request`,
+// `checkpoint`, `close`, `take_finished` and `wait_*` are for the owner's thread; `wake` is called
+// on the syncer's own.
 //
 // Connections are shared with their owner because a database may be dropped while the syncer is at
 // work on it. The queue is bounded by the number of open databases (one entry for each at most)
@@ -67,6 +68,8 @@ class Syncer {
   // the others wait for two. A lone writer never waits.
   std::chrono::microseconds gathering_time() const;
   void run();
+  void sync_all(const std::vector<Sync>& syncs);
+  void finish(const Sync& sync, Status status);
   void pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connection>> checkpoints,
             std::vector<std::shared_ptr<Connection>> closes);
 
