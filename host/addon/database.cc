@@ -65,6 +65,7 @@ void Database::note_opened() {
   const std::shared_ptr<storage::Connection>& connection = store_.connection();
   if (!connection) return;
   opened_ = true;
+  host_->open_databases().opened(*this);
   // What a host that died had written may be read here and be told to nobody yet: a power cut could
   // still take it.
   if (!options_.sync || !connection->unsynced()) return;
@@ -74,6 +75,7 @@ void Database::note_opened() {
 }
 
 void Database::touched() {
+  used_ = true;
   if (!opened_) note_opened();
   if (listed_ || !store_.dirty()) return;
   listed_ = true;
@@ -229,6 +231,7 @@ void Database::close() {
   abandon();
   opened_ = false;
   if (std::shared_ptr<storage::Connection> connection = store_.release()) {
+    host_->open_databases().closed(*this);
     // In the same queue as its syncs, and after them.
     host_->syncer().kick();
     host_->syncer().close(std::move(connection));

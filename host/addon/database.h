@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -88,6 +89,12 @@ class Database : public Wrapped {
   void abandon();
   void close();
 
+  // ---- for OpenDatabases: the file may be closed under an agent that stays awake
+  // Whether it has been used since the last time this was asked.
+  bool take_used() { return std::exchange(used_, false); }
+  // What is committed and not yet durable is no hindrance: it is synced before the file is closed.
+  bool at_rest() const { return store_.at_rest(); }
+
  private:
   struct Waiter {
     std::uint64_t sequence;
@@ -120,6 +127,7 @@ class Database : public Wrapped {
   napi_ref self_ = nullptr;
   bool pinned_ = false;
   bool opened_ = false;  // the store's file is open, and has been looked at
+  bool used_ = false;
   bool listed_ = false;  // among the host's databases whose turn is to be ended
   bool alarm_touched_ = false;
   bool alarm_told_known_ = false;

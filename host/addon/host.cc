@@ -47,7 +47,11 @@ void close_handle(Handle*& handle) {
 
 }  // namespace
 
-Host::Host(napi_env env) : env_(env), cursors_(env), syncer_([this] { uv_async_send(synced_); }) {
+Host::Host(napi_env env)
+    : env_(env),
+      cursors_(env),
+      open_databases_(*this),
+      syncer_([this] { uv_async_send(synced_); }) {
   napi_get_uv_event_loop(env, &loop_);
   synced_ = new uv_async_t;
   synced_->data = this;

@@ -22,6 +22,7 @@
 #include "database.h"
 #include "ids.h"
 #include "link.h"
+#include "open_databases.h"
 #include "storage/syncer.h"
 #include "wire/progress_page.h"
 
@@ -63,6 +64,7 @@ class Host {
   napi_value open_database(Database::Options options);
   void set_database_class(napi_value constructor);
   void forget(Database& database);
+  OpenDatabases& open_databases() { return open_databases_; }
   // How many databases have something under way, which keeps the loop alive.
   void add_pin(int difference);
   // Its turn is to be ended.
@@ -124,6 +126,7 @@ class Host {
   std::uint64_t next_key_ = 0;
   std::unordered_map<std::uint64_t, Database*> databases_;  // those that JavaScript still holds
   std::vector<Database*> turns_;
+  OpenDatabases open_databases_;
   storage::Syncer syncer_;  // last: its thread ends before anything that it wakes
 };
 

@@ -8,6 +8,7 @@
 #include "host.h"
 #include "ids.h"
 #include "sends.h"
+#include "storage/sqlite_setup.h"
 
 namespace hearth::addon {
 
@@ -35,6 +36,7 @@ void publish(napi_env env, napi_value exports, Host* host, const Export& entry) 
 }  // namespace
 
 static napi_value initialise(napi_env env, napi_value exports) {
+  storage::set_up_sqlite();
   auto* host = std::make_unique<Host>(env).release();
   napi_set_instance_data(
       env, host, [](napi_env, void* data, void*) { delete static_cast<Host*>(data); }, nullptr);

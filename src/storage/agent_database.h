@@ -89,6 +89,11 @@ class AgentDatabase {
   // Ends the runs of all cursors: nothing holds the log's older frames any more.
   void end_cursors();
 
+  // Nothing is under way, and nobody would notice if the file were closed and opened anew.
+  bool at_rest() const {
+    return connection_ && !in_turn_ && cursors_.empty() && !connection_->rules().remembers();
+  }
+
   // Ends all cursors, drops what is not committed, and hands the connection over for closing; null
   // if the file was never opened. The next use opens it anew.
   std::shared_ptr<Connection> release();

@@ -63,6 +63,9 @@ constexpr std::string_view kPragmasOfSwitches[] = {
 constexpr std::string_view kPragmasOfNames[] = {
     "foreign_key_check", "foreign_key_list", "index_info",  "index_list", "index_xinfo",
     "quick_check",       "table_info",       "table_xinfo", "table_list", "optimize"};
+// What answers from the connection's own memory.
+constexpr std::string_view kFunctionsOfConnection[] = {"changes", "last_insert_rowid",
+                                                       "total_changes"};
 constexpr std::string_view kModules[] = {"fts5", "fts5vocab", "rtree"};
 
 std::string lower(const char* text) {
@@ -138,6 +141,7 @@ bool Rules::allowed(int action, const char* first, const char* second, const cha
     case SQLITE_DROP_VTABLE:
       return !is_ours(first) && contains(kModules, lower(second));
     case SQLITE_FUNCTION:
+      remembers_ = remembers_ || contains(kFunctionsOfConnection, lower(second));
       return contains(kFunctions, lower(second));
     case SQLITE_PRAGMA:
       return pragma_allowed(first, second);
@@ -152,11 +156,16 @@ bool Rules::allowed(int action, const char* first, const char* second, const cha
 
 bool Rules::pragma_allowed(const char* name, const char* argument) {
   const std::string pragma = lower(name);
+  if (pragma == "data_version") remembers_ = true;
   if (argument == nullptr) {
     return contains(kPragmasWithoutValue, pragma) || contains(kPragmasOfSwitches, pragma) ||
            pragma == "foreign_key_check" || pragma == "quick_check" || pragma == "optimize";
   }
-  if (pragma == "defer_foreign_keys") wants_transaction_ = true;
+  if (pragma == "defer_foreign_keys") {
+    wants_transaction_ = true;  // and it ends with that
+  } else if (contains(kPragmasOfSwitches, pragma)) {
+    remembers_ = true;
+  }
   return contains(kPragmasOfSwitches, pragma) ||
          (contains(kPragmasOfNames, pragma) && !is_ours(argument));
 }

@@ -36,6 +36,9 @@ class Rules {
   bool wants_transaction() const { return wants_transaction_; }
   // It alters a table, and may give it a name that SQLite does not ask about.
   bool alters() const { return alters_; }
+  // User code has set or asked for what only this connection knows: the value of a pragma, changes(),
+  // last_insert_rowid(). Closing it unseen and opening it anew would show. Never cleared.
+  bool remembers() const { return remembers_; }
   void reset() { tried_transaction_ = wants_transaction_ = alters_ = false; }
 
  private:
@@ -50,6 +53,7 @@ class Rules {
   bool tried_transaction_ = false;
   bool wants_transaction_ = false;
   bool alters_ = false;
+  bool remembers_ = false;
 };
 
 }  // namespace hearth::storage
