@@ -31,8 +31,9 @@ export function pin(pids, cpu) {
   for (const pid of pids) execFileSync("taskset", ["-acp", String(cpu), String(pid)], { stdio: "ignore" });
 }
 
-/** One run of the generator against a target: its report and the server's CPU seconds meanwhile. */
-export async function load(binary, target, args, { clientCpu } = {}) {
+/** One run of the generator against a target: its report and the server's CPU seconds meanwhile.
+ *  `per`: operations that each request stands for. */
+export async function load(binary, target, args, { clientCpu, per = 1 } = {}) {
   const command = [binary, ...args, "--port", String(target.port)];
   if (clientCpu !== undefined) command.unshift("taskset", "-c", String(clientCpu));
   const child = new Child(command[0], command.slice(1));
@@ -44,11 +45,12 @@ export async function load(binary, target, args, { clientCpu } = {}) {
   await child.exited;
   if (child.exit.code !== 0) throw new Error(`the load generator failed:\n${child.output}`);
   const report = JSON.parse(text);
+  const operations = report.operations * per;
   const cpu = Object.fromEntries(pids.map((pid) => [pid === target.pid ? "core" : pid, after.get(pid) - before.get(pid)]));
   const serverCpuSeconds = Object.values(cpu).reduce((a, b) => a + b, 0);
   return {
-    ...report, serverCpuSeconds, coreCpuUs: (cpu.core * 1e6) / report.operations,
-    cpuUs: (serverCpuSeconds * 1e6) / report.operations, clientCpuUs: (report.clientCpuSeconds * 1e6) / report.operations,
+    ...report, perSecond: report.perSecond * per, serverCpuSeconds, coreCpuUs: (cpu.core * 1e6) / operations,
+    cpuUs: (serverCpuSeconds * 1e6) / operations, clientCpuUs: (report.clientCpuSeconds * 1e6) / operations,
   };
 }
 

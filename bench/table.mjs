@@ -20,7 +20,7 @@ export function summary(item, samples) {
   }
   const hearth = { value: of("hearth", "value"), core: of("hearth", "core") };
   const workerd = { value: of("workerd", "value") };
-  return { hearth, workerd, ratio: workerd.value / hearth.value };
+  return { hearth, workerd, ratio: item.kind === "rate" ? hearth.value / workerd.value : workerd.value / hearth.value };
 }
 
 const number = (value) => Math.round(value).toLocaleString("en-US");
@@ -60,6 +60,7 @@ export function tables(cases, results, facts) {
 }
 
 function amount(item, value) {
+  if (item.kind === "rate") return `${number(value)} ${item.unit}`;
   if (item.kind === "time") return `${small(value)} ms`;
   return value > 2 ** 20 ? `${(value / 2 ** 20).toFixed(1)} MB` : `${(value / 1024).toFixed(1)} KB`;
 }

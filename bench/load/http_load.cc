@@ -27,20 +27,36 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// What all connections ask together: the requests' numbers, and where they end.
+struct Plan {
+  const Options& options;
+  std::uint64_t next = 0;
+
+  bool done() const { return options.operations != 0 && next == options.operations; }
+};
+
+std::string request_for(const Options& options, const std::string& path) {
+  return "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(options.port) +
+         "\r\nAccept: */*\r\nUser-Agent: hearth_load\r\n\r\n";
+}
+
 // One connection that asks, waits for the whole answer, and asks again.
 class HttpClient {
  public:
-  void open(const Poller& poller, const Options& options, std::size_t index) {
-    request_ = "GET " + path_of(options, index) +
-               " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(options.port) +
-               "\r\nAccept: */*\r\nUser-Agent: hearth_load\r\n\r\n";
-    sent_ns_.resize(options.depth);
-    connection_.open(poller, options.port, index);
+  void open(const Poller& poller, Plan& plan, std::size_t index) {
+    plan_ = &plan;
+    varies_ = varies(plan.options);
+    if (!varies_) request_ = request_for(plan.options, path_of(plan.options, index));
+    sent_ns_.resize(plan.options.depth);
+    connection_.open(poller, plan.options.port, index);
   }
 
   void fill() {
-    while (next_ - answered_ < sent_ns_.size()) {
-      connection_.outgoing().append(request_);
+    while (next_ - answered_ < sent_ns_.size() && !plan_->done()) {
+      const auto number = plan_->next++;
+      connection_.outgoing().append(
+          varies_ ? request_for(plan_->options, path_of_request(plan_->options, number))
+                  : request_);
       sent_ns_[next_++ % sent_ns_.size()] = now_ns();
     }
     connection_.flush();
@@ -89,6 +105,8 @@ class HttpClient {
   }
 
   Connection connection_;
+  Plan* plan_ = nullptr;
+  bool varies_ = false;
   std::string request_;
   std::string incoming_;
   std::vector<std::uint64_t> sent_ns_;
@@ -100,22 +118,33 @@ class HttpClient {
 
 void run_http(const Options& options) {
   const Poller poller;
+  Plan plan{options};
   std::vector<HttpClient> clients(options.connections);
   std::vector<char> buffer(kReadBytes);
-  for (std::size_t i = 0; i < clients.size(); ++i) clients[i].open(poller, options, i);
+  for (std::size_t i = 0; i < clients.size(); ++i) clients[i].open(poller, plan, i);
+  Histogram latencies;
+  const auto measure = [&](std::uint64_t answers_max) {
+    std::puts("{\"measuring\":true}");
+    std::fflush(stdout);
+    const auto cpu = own_cpu_s();
+    const auto start = now_ns();
+    if (options.operations != 0) {
+      for (auto& client : clients) client.fill();
+    }
+    const auto answered = drive_until(poller, clients, buffer,
+                                      start + static_cast<std::uint64_t>(options.seconds * 1e9),
+                                      &latencies, answers_max);
+    report(latencies, answered, static_cast<double>(now_ns() - start) / 1e9, own_cpu_s() - cpu);
+    return answered;
+  };
+  if (options.operations != 0) {
+    if (measure(options.operations) != options.operations) fail("not all were answered in time");
+    return;
+  }
   for (auto& client : clients) client.fill();
   drive_until(poller, clients, buffer,
               now_ns() + static_cast<std::uint64_t>(options.warmup_s * 1e9), nullptr);
-
-  std::puts("{\"measuring\":true}");
-  std::fflush(stdout);
-  Histogram latencies;
-  const auto cpu = own_cpu_s();
-  const auto start = now_ns();
-  const auto answered =
-      drive_until(poller, clients, buffer,
-                  start + static_cast<std::uint64_t>(options.seconds * 1e9), &latencies);
-  report(latencies, answered, static_cast<double>(now_ns() - start) / 1e9, own_cpu_s() - cpu);
+  measure(kNoLimit);
 }
 
 }  // namespace hearth::load

@@ -10,9 +10,9 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: hearth_load ws|http|idle --port N [--path /p] [--connections N] [--depth N]\n"
-    "                   [--payload BYTES] [--warmup S] [--seconds S]\n"
+    "                   [--payload BYTES] [--warmup S] [--seconds S] [--operations N]\n"
     "  ws    echo: sends text, checks that each answer is what was sent, in order\n"
-    "  http  keep-alive GET\n"
+    "  http  keep-alive GET; with --operations so many of them, timed as a whole\n"
     "  idle  opens WebSockets, prints {\"open\":N}, holds them until standard input ends\n";
 
 bool set(Options& options, std::string_view name, const char* value) {
@@ -30,6 +30,8 @@ bool set(Options& options, std::string_view name, const char* value) {
     options.warmup_s = std::atof(value);
   } else if (name == "--seconds") {
     options.seconds = std::atof(value);
+  } else if (name == "--operations") {
+    options.operations = std::strtoull(value, nullptr, 10);
   } else {
     return false;
   }
@@ -56,13 +58,30 @@ std::optional<Options> parse_options(int count, char** arguments) {
   return std::nullopt;
 }
 
+namespace {
+
+// The path with what stands between `open` and the next brace replaced by `number` modulo it.
+std::string numbered(const std::string& path, std::string_view open, std::uint64_t number) {
+  const auto at = path.find(open);
+  const auto close = path.find('}', at);
+  if (at == std::string::npos || close == std::string::npos) return path;
+  const auto modulo = std::strtoull(path.c_str() + at + open.size(), nullptr, 10);
+  return path.substr(0, at) + std::to_string(number % (modulo == 0 ? 1 : modulo)) +
+         path.substr(close + 1);
+}
+
+}  // namespace
+
+bool varies(const Options& options) {
+  return options.path.find("{*") != std::string::npos;
+}
+
 std::string path_of(const Options& options, std::size_t connection) {
-  const auto open = options.path.find('{');
-  const auto close = options.path.find('}', open);
-  if (open == std::string::npos || close == std::string::npos) return options.path;
-  const auto modulo = std::strtoul(options.path.c_str() + open + 1, nullptr, 10);
-  return options.path.substr(0, open) + std::to_string(connection % (modulo == 0 ? 1 : modulo)) +
-         options.path.substr(close + 1);
+  return numbered(options.path, "{", connection);
+}
+
+std::string path_of_request(const Options& options, std::uint64_t request) {
+  return numbered(options.path, "{*", request);
 }
 
 }  // namespace hearth::load

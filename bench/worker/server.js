@@ -17,18 +17,51 @@ export class Echo extends DurableObject {
 }
 
 export class Counter extends DurableObject {
-  async fetch() {
+  async fetch(request) {
+    if (new URL(request.url).pathname.startsWith("/value")) return new Response(String(await this.ctx.storage.get("n")));
     const value = ((await this.ctx.storage.get("n")) ?? 0) + 1;
     this.ctx.storage.put("n", value);
     return new Response(String(value));
   }
 }
 
+let fired = { count: 0, first: 0, last: 0 };
+
+export class Keeper extends DurableObject {
+  async fetch(request) {
+    const [, kind, , due] = new URL(request.url).pathname.split("/");
+    if (kind === "alarm") await this.ctx.storage.setAlarm(Number(due));
+    return new Response("set");
+  }
+
+  alarm() {
+    const now = Date.now();
+    fired = { count: fired.count + 1, first: fired.first || now, last: now };
+  }
+
+  add(a, b) {
+    return a + b;
+  }
+}
+
+async function callMany(stub, calls, atOnce) {
+  let sum = 0;
+  if (atOnce) {
+    for (const each of await Promise.all(Array.from({ length: calls }, (_, i) => stub.add(i, 1)))) sum += each;
+  } else {
+    for (let i = 0; i < calls; i++) sum += await stub.add(i, 1);
+  }
+  return sum;
+}
+
 export default {
   async fetch(request, env) {
-    const [, kind, name] = new URL(request.url).pathname.split("/");
+    const [, kind, name, count, how] = new URL(request.url).pathname.split("/");
     if (kind === "echo") return env.ECHO.get(env.ECHO.idFromName(name)).fetch(request);
-    if (kind === "count") return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(request);
+    if (kind === "count" || kind === "value") return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(request);
+    if (kind === "alarm") return env.KEEPER.get(env.KEEPER.idFromName(name)).fetch(request);
+    if (kind === "fired") return Response.json(fired);
+    if (kind === "rpc") return new Response(String(await callMany(env.KEEPER.get(env.KEEPER.idFromName(name)), Number(count), how === "at-once")));
     return new Response("hello");
   },
 };
