@@ -183,7 +183,13 @@ Fault handler_fault(const Router& router, std::string_view url, std::string_view
     return found != parsed.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
   if (!parsed.is_object()) return fault;
-  if (fault.code == "R401") return unknown_agent(router, url, detail("segment"));
+  if (fault.code == "R401") {
+    const std::optional<AgentPath> named = agent_path(url);
+    std::string segment = detail("segment");
+    if (segment.empty() && named) segment = named->segment;
+    return unknown_agent(router, url, segment);
+  }
+  if (fault.code == "R405") fault.close = 4500;  // a socket that is lost once is lost every time
   if (fault.code == "R403") {
     Fault named = unbound(router, detail("binding"));
     named.where = fault.where;

@@ -29,6 +29,19 @@ std::string_view moment(char letter) {
   }
 }
 
+// The faults that a host tells a client itself, in a frame on its socket, or marks an error with.
+constexpr std::string_view kOfTheRuntime[] = {"R401", "R403", "R404", "R405",
+                                              "R406", "R407", "R412", "R414"};
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
 }  // namespace
 
 std::span<const Diagnostic> all_diagnostics() {
@@ -69,6 +82,20 @@ std::string diagnostics_as_markdown() {
            std::string(each.cause) + "\n\n" + std::string(each.cure) + "\n\n";
   }
   return out;
+}
+
+std::string diagnostics_as_typescript() {
+  std::string out =
+      "// Made from src/project/catalogue.def, by the test that compares the two:\n"
+      "//   HEARTH_UPDATE_DOCS=1 build/dev/bin/project_test --gtest_filter=Catalogue.*\n"
+      "\nexport const catalogue = {\n";
+  for (const std::string_view code : kOfTheRuntime) {
+    const Diagnostic& each = *find_diagnostic(code);
+    out += "  " + std::string(each.code) + ": {\n    title: " + quoted(each.title) +
+           ",\n    cause: " + quoted(each.cause) + ",\n    cure: " + quoted(each.cure) +
+           ",\n  },\n";
+  }
+  return out + "} as const;\n\nexport type FaultCode = keyof typeof catalogue;\n";
 }
 
 }  // namespace hearth::project

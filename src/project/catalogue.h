@@ -25,5 +25,7 @@ std::string docs_anchor(std::string_view code);
 std::string explain(const Diagnostic& diagnostic);
 // The catalogue's part of docs/diagnostics.md.
 std::string diagnostics_as_markdown();
+// What the host's runtime words itself (host/runtime/src/faults/catalogue.ts).
+std::string diagnostics_as_typescript();
 
 }  // namespace hearth::project

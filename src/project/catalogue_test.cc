@@ -36,12 +36,16 @@ TEST(Catalogue, FindsACodeInAnyLetterCase) {
   EXPECT_THAT(explain(*find_diagnostic("C107")), HasSubstr("docs/diagnostics.md#c107"));
 }
 
-// The catalogue is the end of the file. HEARTH_UPDATE_DOCS=1 writes it anew.
-TEST(Catalogue, IsWhatTheDocumentationHolds) {
-  std::ifstream file(HEARTH_DIAGNOSTICS_DOC);
+std::string text_of(const char* path) {
+  std::ifstream file(path);
   std::stringstream stream;
   stream << file.rdbuf();
-  std::string text = stream.str();
+  return stream.str();
+}
+
+// The catalogue is the end of the file. HEARTH_UPDATE_DOCS=1 writes it anew.
+TEST(Catalogue, IsWhatTheDocumentationHolds) {
+  std::string text = text_of(HEARTH_DIAGNOSTICS_DOC);
   const std::size_t start = text.find("## The configuration\n");
   ASSERT_NE(start, std::string::npos);
   if (std::getenv("HEARTH_UPDATE_DOCS") != nullptr) {
@@ -50,6 +54,14 @@ TEST(Catalogue, IsWhatTheDocumentationHolds) {
   }
   EXPECT_EQ(text.substr(start), diagnostics_as_markdown())
       << "docs/diagnostics.md is out of step: run this test with HEARTH_UPDATE_DOCS=1";
+}
+
+TEST(Catalogue, IsWhatTheRuntimeSays) {
+  if (std::getenv("HEARTH_UPDATE_DOCS") != nullptr) {
+    std::ofstream(HEARTH_RUNTIME_CATALOGUE) << diagnostics_as_typescript();
+  }
+  EXPECT_EQ(text_of(HEARTH_RUNTIME_CATALOGUE), diagnostics_as_typescript())
+      << "the runtime's catalogue is out of step: run this test with HEARTH_UPDATE_DOCS=1";
 }
 
 TEST(Diff, ShowsWhatChangesWithTwoLinesAround) {

@@ -205,6 +205,7 @@ std::string App::worker_document(const std::string& bundle) const {
   Json document = Json::parse(project_.worker_json);
   document["bundle"] = bundle;
   document["state"] = state_.string();
+  document["root"] = project_.root.string();
   document["durability"] = options_.durability;
   document["hangTimeoutMs"] = hang_timeout_ms();
   Json& namespaces = document["namespaces"];

@@ -1,5 +1,6 @@
 // The platform's error texts that code (the SDKs among it) compares with, and what marks an error
 // as the end of an agent's life.
+import { stackOf } from "../faults/stack.ts";
 
 /** Properties that the platform adds to errors which cross from an agent to its caller. */
 export interface PlatformError extends Error {
@@ -74,10 +75,12 @@ export function markRemote(error: unknown): unknown {
   return error;
 }
 
+/** An error's message, and its stack and causes in the user's own lines. */
 export function describe(error: unknown): { message: string; stack?: string } {
   if (error instanceof Error) {
     const described: { message: string; stack?: string } = { message: error.message || error.name };
-    if (error.stack) described.stack = error.stack;
+    const stack = stackOf(error);
+    if (stack !== undefined) described.stack = stack;
     if (typeof error.cause === "string") described.message += ` (${error.cause})`;
     return described;
   }

@@ -54,7 +54,10 @@ export class AgentEvents {
         begun();
         return work(agent);
       };
-      agent.enter(begin).catch((error) => {
+      const handled = agent.enter(begin).then(() => {
+        if (agent.swallowed !== null) this.#tellSwallowed(agent, null, what);
+      });
+      handled.catch((error) => {
         begun();
         if (!isExpectedReset(error)) this.#residency.host.report(error, { agent, code: "R407", what });
       });
@@ -144,6 +147,7 @@ export class AgentEvents {
     // A reset ends it too: the handler may never settle.
     const settled = (): void => {
       if (!agent.unwatch(reset)) return;
+      if (agent.swallowed !== null) this.#tellSwallowed(agent, record, what);
       agent.end();
       this.#residency.sockets.flush();
       this.#addon.done(slot);
@@ -163,9 +167,17 @@ export class AgentEvents {
 
   #threw(agent: Agent, record: SocketRecord | null, error: unknown, what: string): void {
     if (isExpectedReset(error) || (agent.broken && error === agent.reason)) return;
-    this.#residency.host.report(error, { agent, code: "R407", what, connection: record?.connection });
-    if (record === null || agent.broken) return;
-    record.send(this.#residency.host.errorFrame(error));
+    const { host } = this.#residency;
+    const details = { agent, code: "R407", what, connection: record?.connection };
+    if (record === null || agent.broken) host.report(error, details);
+    else record.send(host.faults.told(error, details).frame);
+  }
+
+  /** The first is this handler's: they end in the order in which they failed. */
+  #tellSwallowed(agent: Agent, record: SocketRecord | null, what: string): void {
+    const error = agent.swallowed!.shift();
+    if (agent.swallowed!.length === 0) agent.swallowed = null;
+    this.#threw(agent, record, error, what);
   }
 
   /** An event that waits at the input gate; handed to the next life if this one is aborted first. */
@@ -179,7 +191,8 @@ export class AgentEvents {
           return;
         }
         this.#addon.begun(slot);
-        record?.send(this.#residency.host.errorFrame(reason));
+        const details = { agent: resident.agent, code: "R407", what: "message", connection: record?.connection };
+        record?.send(this.#residency.host.faults.told(reason, details).frame);
         this.#residency.sockets.flush();
         this.#addon.done(slot);
       },

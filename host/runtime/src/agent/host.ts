@@ -1,6 +1,7 @@
 // What every part of the agents' room shares: the worker that is loaded, and the addon. One a
 // process; built by main.ts and passed in.
 import type { Addon } from "../addon.ts";
+import type { Faults } from "../faults/faults.ts";
 import type { Agent } from "./instance.ts";
 import type { AgentAddress, AgentOperation, NamespaceInfo } from "./types.ts";
 
@@ -28,6 +29,8 @@ export interface ReportDetails {
   request?: number | undefined;
   level?: 0 | 1 | 2 | 3;
   what?: string;
+  /** What the client was told in place of the cause. */
+  reference?: string;
 }
 
 export interface AgentHost {
@@ -43,8 +46,7 @@ export interface AgentHost {
   readonly exports: object;
   /** A stub that sends its calls to `call`. */
   facetStub(address: AgentAddress, call: (operation: AgentOperation) => Promise<unknown>): object;
-  /** What a client is told, as a frame, when the handler of its message threw. */
-  errorFrame(error: unknown): string;
+  readonly faults: Faults;
   /** To the core's log. Never throws. */
   report(error: unknown, details?: ReportDetails): void;
 }

@@ -1,6 +1,7 @@
 // DurableObjectId: the 64 hex digits that name an agent, and the name they were made from if there
 // was one. Ids of one namespace do not open another's agents.
 import { inspect } from "node:util";
+import { coded } from "../faults/coded.ts";
 
 export class DurableObjectId {
   readonly #hex: string;
@@ -42,6 +43,6 @@ export class DurableObjectId {
 const HEX = /^[0-9a-fA-F]{64}$/;
 
 export function checkHex(text: string): string {
-  if (!HEX.test(text)) throw new TypeError("Invalid Durable Object ID: must be 64 hex digits");
+  if (!HEX.test(text)) throw coded(new TypeError("Invalid Durable Object ID: must be 64 hex digits"), "R404");
   return text.toLowerCase();
 }

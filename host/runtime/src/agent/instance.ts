@@ -52,6 +52,8 @@ export class Agent implements AgentInstance, StorageOwner {
   running = 0;
   /** What else keeps the agent resident: timers, streams, live sockets. */
   holds = 0;
+  /** Errors that the SDK kept from us, of handlers that are about to end: in that order. */
+  swallowed: unknown[] | null = null;
   /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
   alarmRefused = false;
   facets: FacetTable | null = null;
@@ -182,6 +184,13 @@ export class Agent implements AgentInstance, StorageOwner {
   /** False if it was called already. */
   unwatch(ended: (reason: unknown) => void): boolean {
     return this.#pending?.delete(ended) ?? false;
+  }
+
+  /** False if no handler runs whose end would tell of it. */
+  swallow(error: unknown): boolean {
+    if (this.running === 0) return false;
+    (this.swallowed ??= []).push(error);
+    return true;
   }
 
   /** Notes that an event runs, and that it has ended. */

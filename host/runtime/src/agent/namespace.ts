@@ -1,6 +1,7 @@
 // DurableObjectNamespace: ids, and stubs from ids. Ids are made by the addon exactly as workerd makes
 // them from the namespace's unique key, so that state can be brought along and taken away.
 import type { Addon } from "../addon.ts";
+import { coded } from "../faults/coded.ts";
 import { checkHex, DurableObjectId } from "./ids.ts";
 import type { AgentAddress, NamespaceInfo } from "./types.ts";
 
@@ -40,11 +41,11 @@ export class DurableObjectNamespace {
 
   idFromName(name: string): DurableObjectId {
     if (name === undefined) {
-      throw new TypeError("Failed to execute 'idFromName' on 'DurableObjectNamespace': parameter 1 is not of type 'string'.");
+      throw coded(new TypeError("Failed to execute 'idFromName' on 'DurableObjectNamespace': parameter 1 is not of type 'string'."), "R404");
     }
     const text = String(name);
     if (text.length * 3 > NAME_BYTES_MAX && Buffer.byteLength(text) > NAME_BYTES_MAX) {
-      throw new TypeError(`A Durable Object's name cannot be longer than ${NAME_BYTES_MAX} bytes (R404). This one has ${Buffer.byteLength(text)}.`);
+      throw coded(new TypeError(`A Durable Object's name cannot be longer than ${NAME_BYTES_MAX} bytes. This one has ${Buffer.byteLength(text)}.`), "R404");
     }
     return new DurableObjectId(this.#hexOf(text), this.#info.uniqueKey, text, this.#jurisdiction);
   }
@@ -66,7 +67,7 @@ export class DurableObjectNamespace {
 
   get(id: DurableObjectId, _options?: GetOptions): object {
     if (!(id instanceof DurableObjectId)) {
-      throw new TypeError("Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'.");
+      throw coded(new TypeError("Failed to execute 'get' on 'DurableObjectNamespace': parameter 1 is not of type 'DurableObjectId'."), "R404");
     }
     if (this.#jurisdiction !== undefined && id.jurisdiction !== this.#jurisdiction) {
       throw new TypeError("get called on jurisdictional subnamespace with an ID from a different jurisdiction");
@@ -88,7 +89,7 @@ export class DurableObjectNamespace {
 
   #checkOwn(hex: string): void {
     if (!this.#addon.idBelongs(this.#info.uniqueKey, hex)) {
-      throw new TypeError("Durable Object ID is not valid for this namespace.");
+      throw coded(new TypeError("Durable Object ID is not valid for this namespace."), "R404");
     }
   }
 }

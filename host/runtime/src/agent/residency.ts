@@ -112,7 +112,7 @@ export class Residency implements Dispatcher {
 
   constructor(host: AgentHost) {
     this.host = host;
-    this.sockets = new SocketTable(host.addon);
+    this.sockets = new SocketTable(host.addon, host.faults);
     this.#residents = host.namespaces.map(() => new Map());
   }
 

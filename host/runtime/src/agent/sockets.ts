@@ -7,6 +7,7 @@ import {
   abandonEnd, attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, handOn, isAccepted, type LocalHandler,
   makeSocket, makeStandIn, markHibernatable, otherEnd, renewEnd, serverEnd, setAutoResponseAt, type Transport, type WebSocket,
 } from "../web/websocket.ts";
+import type { Faults, Told } from "../faults/faults.ts";
 import type { Agent } from "./instance.ts";
 import { unpack } from "./packed.ts";
 import type { FarSocket } from "./types.ts";
@@ -33,6 +34,7 @@ export class SocketRecord implements Transport {
   /** Whoever keeps its agent resident because of it. */
   release: (() => void) | null = null;
   #socket: WebSocket | null;
+  #told: Told | null = null;
 
   constructor(table: SocketTable, home: AgentSockets | null, hibernatable: boolean, socket: WebSocket | null) {
     this.#table = table;
@@ -84,11 +86,18 @@ export class SocketRecord implements Transport {
   }
 
   send(data: string | ArrayBuffer | Uint8Array): void {
+    const told = this.#table.faults?.ofFrame(data, { code: "R407", connection: this.connection || undefined, what: "connect" });
+    if (told !== undefined) {
+      this.#told = told;
+      data = told.frame;
+    }
     this.#table.send(this.gate, this.connection, data);
   }
 
   close(code: number, reason: string): void {
     this.#table.write();
+    // The SDK ends a socket that it could not begin: with what the frame before it said.
+    if (this.#told !== null) ({ code, reason } = this.#told);
     this.#table.addon.closeSocket(this.gate, this.connection, code, reason);
   }
 
@@ -214,6 +223,7 @@ export interface Bound {
 
 export class SocketTable {
   readonly addon: Addon;
+  readonly faults: Faults | null;
   readonly #byConnection = new Map<number, SocketRecord>();
   readonly #bySocket = new WeakMap<WebSocket, SocketRecord>();
   /** Whose a socket is that an agent returned in a response. */
@@ -229,8 +239,9 @@ export class SocketTable {
   /** Set while a handler's synchronous part runs: whoever runs it calls flush() after it. */
   dispatching = false;
 
-  constructor(addon: Addon) {
+  constructor(addon: Addon, faults: Faults | null = null) {
     this.addon = addon;
+    this.faults = faults;
   }
 
   get(connection: number): SocketRecord | undefined {

@@ -2,6 +2,7 @@
 // returns is taken apart for the core by `takeResponse`, which reads no stream and makes none when
 // the body is a string or bytes.
 // Source: Fetch standard, section 5.5; error texts and 101 with a WebSocket as on the platform.
+import { coded } from "../faults/coded.ts";
 import { STATUS_CODES } from "node:http";
 import { Body, bodyHeaders, copyBody, extract, extractedType, hasImmutableHeaders, internal, takeBody, textType, toTaken,
          type BodyInit, type BodySource, type Source, type TakenBody } from "./body.ts";
@@ -36,7 +37,8 @@ function validStatus(value: unknown, webSocket: WebSocket | null): number {
   const status = Math.trunc(Number(value));
   if (webSocket !== null && status !== 101) throw new RangeError("Responses with a WebSocket must have status code 101.");
   if (webSocket === null && !(status >= 200 && status <= 599)) {
-    throw new RangeError("Responses may only be constructed with status codes in the range 200 to 599, inclusive.");
+    const error = new RangeError("Responses may only be constructed with status codes in the range 200 to 599, inclusive.");
+    throw status === 101 ? coded(error, "R405") : error; // the socket was lost on the way
   }
   return status;
 }

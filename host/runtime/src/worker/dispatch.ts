@@ -2,12 +2,12 @@
 // default export's fetch; its answer is taken apart and sent whole, streamed, or as an upgrade.
 import type { Addon } from "../addon.ts";
 import type { Assets } from "../bindings/assets.ts";
-import { describe } from "../agent/errors.ts";
 import { responseOwner } from "../agent/fetch_event.ts";
 import type { AgentHost } from "../agent/host.ts";
 import { isThenable } from "../agent/instance.ts";
 import type { Bound, SocketTable } from "../agent/sockets.ts";
 import { workerContext } from "../agent/scope.ts";
+import { coded } from "../faults/coded.ts";
 import { abortRequest, makeRequest, type Request } from "../web/request.ts";
 import { isResponse, takeResponse, type Response } from "../web/response.ts";
 import { BodyStreams } from "./bodies.ts";
@@ -15,7 +15,6 @@ import type { Entrypoints } from "./exports.ts";
 
 const BODY_WHOLE = 1;
 const BODY_STREAMED = 2;
-const REFUSED = "R414 "; // how the message begins of an agent that the core lets not run
 
 export class Dispatcher {
   readonly #host: AgentHost;
@@ -71,10 +70,8 @@ export class Dispatcher {
 
   #answered(slot: number, request: number, answer: unknown): void {
     if (!isResponse(answer)) {
-      this.#failed(slot, request, Object.assign(
-        new TypeError(`The fetch handler returned ${named(answer)} instead of a Response (R406): every path through it must return one. ` +
-                      "Look for a branch without `return`, or a `routeAgentRequest()` result that may be null."),
-        { code: "R406" }));
+      this.#failed(slot, request, coded(new TypeError(`The worker's fetch returned ${named(answer)} instead of a Response: ` +
+        "look for a branch without return, or a result of routeAgentRequest() that may be null"), "R406"));
       return;
     }
     let sent: void | Promise<void>;
@@ -107,8 +104,11 @@ export class Dispatcher {
       return isThenable(bound) ? bound.then(upgrade) : upgrade(bound);
     }
     const gate = owner?.gate ?? null;
+    const url = this.#requests.get(request)!.url;
     if (bodyKind !== BODY_STREAMED) {
       this.#requests.delete(request);
+      const fault = this.#host.faults.ofAnswer(url, status, body);
+      if (fault !== undefined) return this.#addon.responseFailed(gate, request, JSON.stringify(fault));
       this.#addon.respond(gate, request, status, statusText, headers, bodyKind, body);
       return;
     }
@@ -118,23 +118,18 @@ export class Dispatcher {
       (error) => {
         if (!this.#requests.delete(request)) return;
         this.#host.report(error, { request, what: "response body" });
-        this.#addon.responseFailed(owner?.gate ?? null, request, JSON.stringify(describe(error)));
+        this.#addon.responseFailed(owner?.gate ?? null, request, JSON.stringify(this.#host.faults.of(error)));
       });
   }
 
   #failed(slot: number, request: number, error: unknown): void {
     this.#sockets.flush();
-    if (this.#requests.delete(request)) {
-      this.#addon.responseFailed(null, request, JSON.stringify(this.#failure(error)));
+    const incoming = this.#requests.get(request);
+    if (incoming !== undefined) {
+      this.#requests.delete(request);
+      this.#addon.responseFailed(null, request, JSON.stringify(this.#host.faults.ofRequest(error, incoming.url)));
     }
     this.#addon.done(slot);
-  }
-
-  #failure(error: unknown): object {
-    const { message } = describe(error);
-    if (message.startsWith(REFUSED)) return { message: message.slice(REFUSED.length), code: "R414", status: 503 };
-    const code = (error as { code?: unknown } | null)?.code;
-    return code === "R406" ? { ...describe(error), code } : describe(error);
   }
 
   requestGone(request: number, reason: string): void {

@@ -16,6 +16,8 @@ export interface WorkerDocument {
   worker: string;
   bundle: string;
   state: string;
+  /** The project's folder; places in the code are told relative to it. */
+  root?: string;
   mode: "dev" | "serve";
   durability: "fsync" | "os";
   compatibilityDate: string;

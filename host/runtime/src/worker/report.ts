@@ -1,32 +1,32 @@
-// What a host tells of errors: to the core's log, and to a client whose message made a handler throw.
+// What a host tells of errors to the core's log. What it tells clients is in faults/faults.ts.
 import type { Addon } from "../addon.ts";
-import { describe, isExpectedReset } from "../agent/errors.ts";
+import { isExpectedReset } from "../agent/errors.ts";
 import type { ReportDetails } from "../agent/host.ts";
 import { currentAgent } from "../agent/scope.ts";
 import type { NamespaceInfo } from "../agent/types.ts";
-import { whereOf } from "./where.ts";
+import type { Faults } from "../faults/faults.ts";
 
 const ERROR = 3;
 
 export class Reporter {
   readonly #addon: Addon;
   readonly #namespaces: readonly NamespaceInfo[];
-  readonly #mode: "dev" | "serve";
-  #references = 0;
+  readonly #faults: Faults;
 
-  constructor(addon: Addon, namespaces: readonly NamespaceInfo[], mode: "dev" | "serve") {
+  constructor(addon: Addon, namespaces: readonly NamespaceInfo[], faults: Faults) {
     this.#addon = addon;
     this.#namespaces = namespaces;
-    this.#mode = mode;
+    this.#faults = faults;
   }
 
   report(error: unknown, details: ReportDetails = {}): void {
     try {
-      const { agent = currentAgent(), level = ERROR, what, ...rest } = details;
-      const told: Record<string, unknown> = { ...describe(error), ...rest };
+      const { agent = currentAgent(), level = ERROR, reference, what, ...rest } = details;
+      const { code, message, stack, where } = this.#faults.of(error);
+      const told: Record<string, unknown> = { message: reference === undefined ? message : `[${reference}] ${message}`, stack, where, ...rest };
+      // R407 is what is known when nothing more is.
+      if (told["code"] === undefined || told["code"] === "R407") told["code"] = code;
       if (what !== undefined) told["what"] = what;
-      const where = whereOf(error);
-      if (where !== undefined) told["where"] = where;
       if (agent !== null) {
         told["agent"] = agent.address.name || agent.address.id;
         told["class"] = this.#namespaces[agent.address.namespace]?.className;
@@ -35,17 +35,6 @@ export class Reporter {
     } catch {
       // What cannot even be described must not end the host.
     }
-  }
-
-  /** In production a client gets the code and a reference, which the log has with the cause. */
-  errorFrame(error: unknown): string {
-    const code = "R407";
-    if (this.#mode === "serve") {
-      const reference = `${process.pid.toString(36)}-${(++this.#references).toString(36)}`;
-      this.report(error, { code, what: `reference ${reference}`, level: 1 });
-      return JSON.stringify({ error: "Internal error", code, reference });
-    }
-    return JSON.stringify({ error: describe(error).message, code, where: whereOf(error) });
   }
 
   /** What no code handles goes to the log, and the host goes on, as the platform does. */

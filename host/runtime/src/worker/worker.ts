@@ -30,6 +30,7 @@ import { DurableObjectStorage, SyncKvStorage } from "../agent/storage.ts";
 import { DurableObjectTransaction } from "../agent/transaction.ts";
 import { installTimers } from "../agent/timers.ts";
 import type { AgentAddress, AgentOperation, Dispatcher, NamespaceInfo } from "../agent/types.ts";
+import { Faults } from "../faults/faults.ts";
 import { ExecutionContext } from "./context.ts";
 import { Dispatcher as Requests } from "./dispatch.ts";
 import { flagsOf, type WorkerDocument } from "./document.ts";
@@ -38,6 +39,7 @@ import { Entrypoints } from "./exports.ts";
 import { restoreNames } from "./names.ts";
 import { Reporter } from "./report.ts";
 import { watchLoop } from "./watch.ts";
+import { setRoot } from "./where.ts";
 
 const IDLE_TIMEOUT_MS = 10_000;
 const DRAIN_POLL_MS = 5;
@@ -64,6 +66,7 @@ export class Worker implements AgentHost {
   readonly residency: Residency;
   readonly events: AgentEvents;
   readonly rpc: Rpc;
+  readonly faults: Faults;
   readonly #reporter: Reporter;
   readonly #stubs = new Map<number, DurableObjectNamespace>();
   env: Record<string, unknown> = {};
@@ -76,7 +79,13 @@ export class Worker implements AgentHost {
     this.addon = addon;
     this.document = document;
     this.namespaces = document.namespaces.map((namespace, index) => ({ ...namespace, index }));
-    this.#reporter = new Reporter(addon, this.namespaces, document.mode);
+    this.faults = new Faults({
+      mode: document.mode,
+      env: () => this.env,
+      report: (error, details) => this.report(error, details),
+    });
+    this.#reporter = new Reporter(addon, this.namespaces, this.faults);
+    setRoot(document.root);
     this.residency = new Residency(this);
     this.events = new AgentEvents(this.residency);
     this.#entrypoints = new Entrypoints(this, {}, { DurableObject, WorkerEntrypoint, WorkflowEntrypoint });
@@ -125,6 +134,7 @@ export class Worker implements AgentHost {
       exports: this.exports,
       waitUntil: (promise) => this.#waitUntil(promise),
     });
+    this.faults.complaints.watch(console, (error) => currentAgent()?.swallow(error) ?? false);
     this.#module = await (import(pathToFileURL(document.bundle).href) as Promise<Record<string, unknown>>);
     this.#entrypoints = new Entrypoints(this, this.#module, { DurableObject, WorkerEntrypoint, WorkflowEntrypoint });
     this.#entrypoints.fillExports(this.exports, (name) => this.#namespaceNamed(name), (name) => this.rpc.loopback(name));
@@ -171,10 +181,6 @@ export class Worker implements AgentHost {
 
   report(...given: Parameters<Reporter["report"]>): void {
     this.#reporter.report(...given);
-  }
-
-  errorFrame(error: unknown): string {
-    return this.#reporter.errorFrame(error);
   }
 
   commitFailed(database: Database, message: string): void {

@@ -1,0 +1,47 @@
+// Made from src/project/catalogue.def, by the test that compares the two:
+//   HEARTH_UPDATE_DOCS=1 build/dev/bin/project_test --gtest_filter=Catalogue.*
+
+export const catalogue = {
+  R401: {
+    title: "Unknown agent",
+    cause: "The URL's segment after /agents/ is the segment of no binding. It must equal it letter by letter.",
+    cure: "Ask for a served route, or rename the binding.",
+  },
+  R403: {
+    title: "A binding was undefined when it was called",
+    cause: "The code called a method of an entry of env that is not there.",
+    cure: "Bind it, or correct the name; hearth doctor shows the line.",
+  },
+  R404: {
+    title: "An agent's name or id is not usable",
+    cause: "The name is empty or longer than 1,024 bytes, or the id belongs elsewhere.",
+    cure: "Use a shorter name, and ids of the same namespace.",
+  },
+  R405: {
+    title: "An upgrade that gave no socket",
+    cause: "The worker answered a WebSocket upgrade with something else than status 101 and a webSocket.",
+    cure: "Return what routeAgentRequest or stub.fetch returned, unchanged.",
+  },
+  R406: {
+    title: "A handler returned no Response",
+    cause: "fetch or onRequest returned nothing, or something else.",
+    cure: "Return a Response on every path.",
+  },
+  R407: {
+    title: "The code threw an error",
+    cause: "A handler threw and nothing caught it; the line shown is where.",
+    cure: "Mend that line, or catch the error there.",
+  },
+  R412: {
+    title: "A rejection that nothing handled",
+    cause: "A promise was rejected and nobody awaited it.",
+    cure: "Await the promise, or give it to ctx.waitUntil.",
+  },
+  R414: {
+    title: "The agent is quarantined",
+    cause: "Hosts ended again and again while this agent was at work, so it may not run.",
+    cure: "Mend its code and restart hearth; its neighbours go on meanwhile.",
+  },
+} as const;
+
+export type FaultCode = keyof typeof catalogue;

@@ -1,0 +1,128 @@
+// What a host knows of faults: what its env has, and what the SDK has said. One a worker. It tells
+// errors apart, for the core, which words the answer (src/core/route_faults.h), for the log, and for
+// clients that the host itself tells: by a frame, and by the reason of a close.
+import { describe, NO_RESPONSE } from "../agent/errors.ts";
+import type { ReportDetails } from "../agent/host.ts";
+import { whereOf } from "../worker/where.ts";
+import { catalogue, type FaultCode } from "./catalogue.ts";
+import { classify } from "./classify.ts";
+import { SdkComplaints } from "./sdk.ts";
+
+const REFUSED = "R414 "; // how the message begins of an agent that the core lets not run
+const UNKNOWN_AGENT_ERROR = "Cannot read properties of undefined (reading 'idFromName')";
+const UNKNOWN_AGENT_ANSWER = "Invalid request";
+const BODY_BYTES_MAX = 64 * 1024;
+const CLOSE_REASON_BYTES_MAX = 123;
+const CLOSE_ERROR = 1011;
+const CLOSE_UNTIL_EDITED = 4500;
+/** What the code gets wrong every time: no use in trying again. */
+const LASTING: ReadonlySet<FaultCode> = new Set(["R403", "R404", "R405", "R406"]);
+
+/** What is known of an error. */
+export interface Fault {
+  code: FaultCode;
+  message: string;
+  stack?: string;
+  where?: string;
+  status?: number;
+  binding?: string;
+  segment?: string;
+}
+
+/** What a client is told on its socket. */
+export interface Told {
+  frame: string;
+  code: number;
+  reason: string;
+}
+
+export interface FaultsOptions {
+  mode: "dev" | "serve";
+  env: () => object;
+  /** To the log. */
+  report: (error: unknown, details: ReportDetails) => void;
+}
+
+export class Faults {
+  readonly complaints = new SdkComplaints();
+  readonly #options: FaultsOptions;
+  #references = 0;
+
+  constructor(options: FaultsOptions) {
+    this.#options = options;
+  }
+
+  of(error: unknown): Fault {
+    const fault: Fault = { ...describe(error), ...classify(error, (name) => name in this.#options.env()) };
+    const where = whereOf(error);
+    if (where !== undefined) fault.where = where;
+    if (fault.binding !== undefined) fault.message = `env.${fault.binding} is undefined: nothing binds it`;
+    if (fault.message === NO_RESPONSE) fault.message = "an agent's fetch or onRequest returned no Response";
+    if (fault.code === "R405") fault.message = `a Response has the status 101 and no webSocket: ${fault.message}`;
+    return fault;
+  }
+
+  /** Of a request that failed: what ResponseFailed tells the core. */
+  ofRequest(error: unknown, url: string): Fault {
+    const fault = this.of(error);
+    if (fault.message.startsWith(REFUSED)) return { code: "R414", message: fault.message.slice(REFUSED.length), status: 503 };
+    const segment = fault.message === UNKNOWN_AGENT_ERROR ? this.complaints.unknownAgent(url) : undefined;
+    return segment === undefined ? fault : { ...fault, code: "R401", segment };
+  }
+
+  /** Of an answer that the SDK made of a fault; undefined for what is the code's own. */
+  ofAnswer(url: string, status: number, body: unknown): Fault | undefined {
+    if (status === 400) {
+      const segment = this.complaints.unknownAgent(url);
+      if (segment === undefined || textOf(body) !== UNKNOWN_AGENT_ANSWER) return undefined;
+      return { code: "R401", message: catalogue.R401.cause, segment };
+    }
+    if (status !== 500 || !this.complaints.anyFailure) return undefined;
+    const error = this.complaints.failure(textOf(body) ?? "");
+    return error === undefined ? undefined : this.ofRequest(error, url);
+  }
+
+  /** Of a frame that the SDK made of a fault. */
+  ofFrame(data: unknown, details: ReportDetails): Told | undefined {
+    if (!this.complaints.anyFailure || typeof data !== "string") return undefined;
+    const error = this.complaints.failure(data);
+    return error === undefined ? undefined : this.told(error, details);
+  }
+
+  /** The log and the client are told; in production the client of the code and a reference alone. */
+  told(error: unknown, details: ReportDetails): Told {
+    const { code, message, where } = this.of(error);
+    const { title, cure } = catalogue[code];
+    const close = LASTING.has(code) ? CLOSE_UNTIL_EDITED : CLOSE_ERROR;
+    if (this.#options.mode === "dev") {
+      this.#options.report(error, details);
+      const docs = `docs/diagnostics.md#${code.toLowerCase()}`;
+      const reason = shortened(`${code}: ${message}${where === undefined ? "" : ` (${where})`}`);
+      return { frame: JSON.stringify({ error: message, code, where, fix: cure, docs }), code: close, reason };
+    }
+    const reference = `${process.pid.toString(36)}-${(++this.#references).toString(36)}`;
+    this.#options.report(error, { ...details, reference });
+    return {
+      frame: JSON.stringify({ error: `${title}. The server's log says why, under this reference.`, code, reference }),
+      code: close, reason: `${code}: see the server's log, ${reference}`,
+    };
+  }
+}
+
+/** As many characters as fit into a close frame. */
+function shortened(reason: string): string {
+  if (Buffer.byteLength(reason) <= CLOSE_REASON_BYTES_MAX) return reason;
+  let bytes = 0;
+  let kept = "";
+  for (const character of reason) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > CLOSE_REASON_BYTES_MAX - 3) break;
+    kept += character;
+  }
+  return `${kept}...`;
+}
+
+function textOf(body: unknown): string | undefined {
+  if (typeof body === "string") return body;
+  return body instanceof Uint8Array && body.byteLength <= BODY_BYTES_MAX ? Buffer.from(body).toString("utf8") : undefined;
+}
