@@ -73,23 +73,20 @@ Engine::~Engine() {
   requests_.for_each([](PendingRequest& request) { delete &request; });
 }
 
-void Engine::deploy(Deployment deployment) {
-  if (stopping_) return;
+std::uint64_t Engine::deploy(Deployment deployment) {
+  if (stopping_) return 0;
   if (!deployment_.namespaces.empty()) {
     keep_namespace_numbers(deployment_.namespaces, deployment);
   }
   deployment_ = std::move(deployment);
   router_.configure(deployment_);
-  for (const NamespaceInfo& each : deployment_.namespaces) {
-    registry_.add_namespace(options_.worker, each.unique_key, each.class_name);
-  }
   if (!std::exchange(loaded_registry_, true)) {
     load_alarms();
     find_unclean_agents();
   }
   build_fault_.reset();
   start_crons();
-  supervisor_.deploy(deployment_.worker_json);
+  return supervisor_.deploy(deployment_.worker_json);
 }
 
 void Engine::set_build_fault(std::optional<Fault> fault) {

@@ -37,7 +37,6 @@ namespace hearth::core {
 struct EngineOptions {
   Mode mode = Mode::kDev;
   std::filesystem::path state;  // agents at <state>/do/<unique key>/<id>.sqlite
-  std::string worker;           // the worker's name, for the registry
   SupervisorOptions supervisor;
   std::size_t queue_bytes_max = kHostQueueBytesMax;  // kept for one host, in all
   std::size_t queue_events_max = 4096;   // waiting for one host; a socket that adds to it pauses
@@ -55,9 +54,13 @@ inline constexpr std::string_view kQuarantinedCode = "R414";
 
 struct EngineHooks {
   std::function<void()> on_serving = [] {};  // once, when every slot has had its first host
-  // Ready's or LoadFailed's JSON, once for each document.
-  std::function<void(std::string_view json)> on_loaded = [](std::string_view) {};
-  std::function<void(std::string_view json)> on_load_failed = [](std::string_view) {};
+  // Ready's or LoadFailed's JSON, once for each deployment; no agent has been opened by it yet.
+  std::function<void(std::uint64_t, std::string_view json)> on_loaded = [](std::uint64_t,
+                                                                           std::string_view) {};
+  std::function<void(std::uint64_t, std::string_view json)> on_load_failed =
+      [](std::uint64_t, std::string_view) {};
+  // Every slot has a host of this deployment, and none of an older one is left in any.
+  std::function<void(std::uint64_t)> on_switched = [](std::uint64_t) {};
 };
 
 // A request that has not been answered in full.
@@ -88,8 +91,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
     server_ = &server;
     watch_deadlines();
   }
-  // What is served from now on. The first starts the hosts; later ones replace them.
-  void deploy(Deployment deployment);
+  // What is served from now on. The first starts the hosts; later ones replace them. The number by
+  // which the hooks name it.
+  std::uint64_t deploy(Deployment deployment);
   // While no host can serve, answers are this fault (a build that failed).
   void set_build_fault(std::optional<Fault> fault);
   // Closes clients (1001), drains the hosts. `done` runs once.
@@ -145,6 +149,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_loaded(const Document& document, std::string_view json) override;
   void on_load_failed(const Document& document, std::string_view json) override;
   void on_unavailable(std::string_view reason) override;
+  void on_switched(const Document& document) override;
   void watch_hosts();
   void look_for_blocked_hosts();
   void end_blocked(Host& host);

@@ -38,6 +38,7 @@ struct Document {
   std::uint64_t version = 0;
   std::string json;
   bool loaded = false;  // some host was Ready with it
+  bool switched = false;  // every slot has had a host that runs it
   bool failed = false;  // LoadFailed: it is not tried again
   std::string failure;  // LoadFailed's JSON
 };

@@ -178,7 +178,8 @@ TEST_F(RegistryTest, RemembersAlarmsAgentsAndNamespaces) {
   registry->agent_opened("k", "id2", "two");
   registry->agent_opened("k", "id2", "");
   registry->agent_closed("k", "id1");
-  registry->add_namespace("w", "k", "Room");
+  NamespaceChange change{.worker = "w", .set = {{"w", "Room", "k"}}, .tags = {"v2", "v1"}};
+  ASSERT_TRUE(registry->change_namespaces(change));
   registry.reset();  // not closed: a crash
   registry = open();
   EXPECT_FALSE(registry->was_closed_cleanly());
@@ -189,7 +190,8 @@ TEST_F(RegistryTest, RemembersAlarmsAgentsAndNamespaces) {
   ASSERT_EQ(registry->open_agents().size(), 1u);
   EXPECT_EQ(registry->open_agents()[0].name, "two");
   EXPECT_EQ(registry->name_of("k", "id1"), "one");
-  EXPECT_EQ(registry->namespaces("w").at(0).second, "Room");
+  EXPECT_EQ(registry->namespaces().at(0).class_name, "Room");
+  EXPECT_EQ(registry->applied_tags("w"), (std::vector<std::string>{"v2", "v1"}));
   registry->close();
   registry.reset();
   EXPECT_TRUE(open()->was_closed_cleanly());

@@ -25,6 +25,8 @@ CREATE INDEX IF NOT EXISTS agents_open ON agents (open) WHERE open;
 CREATE TABLE IF NOT EXISTS alarms (
   unique_key TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, at_ms INTEGER NOT NULL,
   retries INTEGER NOT NULL, PRIMARY KEY (unique_key, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS trash (
+  unique_key TEXT PRIMARY KEY, folder TEXT NOT NULL) WITHOUT ROWID;
 )";
 
 // In the order of Registry::Change; ?1 key, ?2 id, ?3 text, ?4 time, ?5 retries.
@@ -34,8 +36,6 @@ constexpr const char* kStatements[] = {
     "INSERT INTO agents (unique_key, id, name, open) VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE "
     "SET open = 1, name = CASE WHEN ?3 = '' THEN name ELSE ?3 END",
     "UPDATE agents SET open = 0 WHERE unique_key = ?1 AND id = ?2",
-    "INSERT INTO namespaces (unique_key, worker, class) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE "
-    "SET worker = ?2, class = ?3",
 };
 
 std::string column(sqlite3_stmt* statement, int index) {
@@ -183,21 +183,6 @@ std::string Registry::name_of(std::string_view unique_key, std::string_view id) 
   return name;
 }
 
-std::vector<std::pair<std::string, std::string>> Registry::namespaces(std::string_view worker) {
-  std::vector<std::pair<std::string, std::string>> found;
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(database_.get(),
-                         "SELECT unique_key, class FROM namespaces WHERE worker = ?1", -1,
-                         &statement, nullptr) == SQLITE_OK) {
-    bind_text(statement, 1, worker);
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-      found.emplace_back(column(statement, 0), column(statement, 1));
-    }
-  }
-  sqlite3_finalize(statement);
-  return found;
-}
-
 void Registry::set_alarm(const StoredAlarm& alarm) {
   add({Change::kSetAlarm, alarm.unique_key, alarm.id, alarm.name, alarm.at_ms, alarm.retries});
 }
@@ -211,11 +196,6 @@ void Registry::agent_opened(std::string_view unique_key, std::string_view id,
 void Registry::agent_closed(std::string_view unique_key, std::string_view id) {
   add({Change::kClosed, std::string(unique_key), std::string(id), {}});
 }
-void Registry::add_namespace(std::string_view worker, std::string_view unique_key,
-                             std::string_view class_name) {
-  add({Change::kNamespace, std::string(unique_key), std::string(worker), std::string(class_name)});
-}
-
 void Registry::add(Pending pending) {
   pending_.push_back(std::move(pending));
   if (std::exchange(flush_due_, true)) return;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,6 +39,29 @@ struct StoredAgent {
   std::string name;
 };
 
+// A class whose agents are kept.
+struct StoredNamespace {
+  std::string worker;
+  std::string class_name;
+  std::string unique_key;
+};
+
+// Its agents are gone for the registry; the folder do/<unique key> is on its way to `folder`.
+struct TrashedNamespace {
+  std::string unique_key;
+  std::string folder;  // its name in <state>/trash
+};
+
+// What migrations change, all of it in one transaction.
+struct NamespaceChange {
+  std::string worker;
+  std::vector<StoredNamespace> set{};    // by unique key; another worker's may be among them
+  std::vector<std::string> forgotten{};  // unique keys that have no agents
+  std::vector<TrashedNamespace> trashed{};
+  std::vector<std::string> tags{};  // migrations of the worker that are applied by it
+  std::int64_t now_ms = 0;
+};
+
 class Registry {
  public:
   // Makes the directory and the file where missing. kConflict: S305, another hearth holds it, or a
@@ -56,16 +80,21 @@ class Registry {
   // All that are known, asleep or awake.
   std::vector<StoredAgent> agents();
   std::string name_of(std::string_view unique_key, std::string_view id);
-  std::vector<std::pair<std::string, std::string>> namespaces(
-      std::string_view worker);  // key, class
+  std::vector<StoredNamespace> namespaces();
+  // Migrations that were applied, in their order.
+  std::vector<std::string> applied_tags(std::string_view worker);
+
+  // Durable when it returns: what follows may move folders.
+  Status change_namespaces(const NamespaceChange& change);
+  // Deleted classes whose folders have not been moved yet (move_trash).
+  std::vector<TrashedNamespace> trash();
+  Status forget_trash(std::string_view unique_key);
 
   // Written with the turn.
   void set_alarm(const StoredAlarm& alarm);
   void clear_alarm(std::string_view unique_key, std::string_view id);
   void agent_opened(std::string_view unique_key, std::string_view id, std::string_view name);
   void agent_closed(std::string_view unique_key, std::string_view id);
-  void add_namespace(std::string_view worker, std::string_view unique_key,
-                     std::string_view class_name);
 
   // Writes what has gathered.
   Status flush();
@@ -73,7 +102,7 @@ class Registry {
   void close();
 
  private:
-  enum class Change { kSetAlarm, kClearAlarm, kOpened, kClosed, kNamespace };
+  enum class Change { kSetAlarm, kClearAlarm, kOpened, kClosed };
   struct Pending {
     Change change;
     std::string key;
@@ -90,6 +119,9 @@ class Registry {
   std::vector<StoredAgent> read_agents(const char* sql);
   Status prepare(const std::filesystem::path& path);
   Status run(const char* sql);
+  Status run(const char* sql, std::initializer_list<std::string_view> values);
+  std::vector<std::vector<std::string>> rows(const char* sql,
+                                             std::initializer_list<std::string_view> values = {});
   std::string text_of(const char* sql);
   void add(Pending pending);
   bool write(const Pending& pending);
@@ -97,7 +129,7 @@ class Registry {
   os::Loop& loop_;
   os::Descriptor lock_;
   std::unique_ptr<sqlite3, Close> database_;
-  sqlite3_stmt* statements_[5] = {};
+  sqlite3_stmt* statements_[4] = {};
   std::vector<Pending> pending_;
   bool flush_due_ = false;
   bool was_clean_ = true;

@@ -47,13 +47,15 @@ Supervisor::~Supervisor() {
   world_.loop.cancel(backoff_timer_);
 }
 
-void Supervisor::deploy(std::string worker_json) {
+std::uint64_t Supervisor::deploy(std::string worker_json) {
   desired_ = std::make_shared<Document>();
   desired_->version = ++last_version_;
   desired_->json = std::move(worker_json);
   deaths_at_start_ = 0;
   start_not_before_ms_ = 0;
+  const std::uint64_t version = desired_->version;
   balance();
+  return version;
 }
 
 void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done) {
@@ -194,6 +196,7 @@ void Supervisor::balance() {
   fill_slots();
   replace_old();
   start_missing();
+  tell_switched();
   const bool some_empty = std::any_of(slots_.begin(), slots_.end(),
                                       [](const Slot& slot) { return slot.host == nullptr; });
   if (!some_empty) return set_unavailable("");
@@ -201,6 +204,17 @@ void Supervisor::balance() {
   if (deaths_at_start_ >= kDeathsUntilUnavailable) {
     set_unavailable("{\"message\":\"the code's hosts end as soon as they start; see the log\"}");
   }
+}
+
+void Supervisor::tell_switched() {
+  const std::shared_ptr<Document> wanted = target();
+  if (!wanted || wanted->switched) return;
+  for (const Slot& slot : slots_) {
+    if (!slot.host || slot.host->document != wanted || slot.host->state != HostState::kActive)
+      return;
+  }
+  wanted->switched = true;
+  events_.on_switched(*wanted);
 }
 
 void Supervisor::set_unavailable(std::string reason) {

@@ -39,6 +39,8 @@ class SupervisorEvents {
   virtual void on_load_failed(const Document& document, std::string_view json) = 0;
   // No host can be had for now: whoever waits is to be told `reason`.
   virtual void on_unavailable(std::string_view reason) = 0;
+  // Once for each document: all slots have hosts that run it.
+  virtual void on_switched(const Document& document) = 0;
 };
 
 class Supervisor final : HostEvents {
@@ -48,7 +50,8 @@ class Supervisor final : HostEvents {
   ~Supervisor() override;
 
   // What hosts run from now on. Those that run something else are replaced once as many are ready.
-  void deploy(std::string worker_json);
+  // The document's version.
+  std::uint64_t deploy(std::string worker_json);
   // Drains every host; `done` once, when all are gone or were killed at the deadline.
   void stop(std::uint32_t deadline_ms, std::function<void()> done);
 
@@ -89,6 +92,7 @@ class Supervisor final : HostEvents {
   void forget(Host& host);
   void note_death(const Host& host);
   void set_unavailable(std::string reason);
+  void tell_switched();
   std::shared_ptr<Document> target() const;
   Host* warm_host() const;
   std::size_t count(HostState state, const Document* document) const;

@@ -200,7 +200,6 @@ CoreTest::CoreTest() {
   std::string folder = (std::filesystem::temp_directory_path() / "hearth-core-XXXXXX").string();
   state = ::mkdtemp(folder.data());
   options.state = state;
-  options.worker = "w";
   deployment.worker_json =
       R"({"namespaces":[{"className":"Room","uniqueKey":"w-Room"}],"bindings":[]})";
   deployment.namespaces = {{"Room", "w-Room"}};

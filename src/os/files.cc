@@ -1,7 +1,10 @@
 #include "os/files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <system_error>
@@ -23,6 +26,16 @@ Status make_directories(const std::filesystem::path& path) {
     return Error{ErrorCode::kIo, "cannot make " + path.string() + ": " + error.message()};
   }
   return {};
+}
+
+Status sync_folder(const std::filesystem::path& path) {
+  const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = folder >= 0 && ::fsync(folder) == 0;
+  const int error = errno;
+  if (folder >= 0) ::close(folder);
+  if (synced) return {};
+  return Error{ErrorCode::kIo,
+               "cannot sync " + path.string() + ": " + std::generic_category().message(error)};
 }
 
 std::int64_t modified_ms(const std::filesystem::path& path) {

@@ -14,6 +14,8 @@ namespace hearth::os {
 Result<std::string> read_file(const std::filesystem::path& path);
 // The folder and those above it.
 Status make_directories(const std::filesystem::path& path);
+// What was made, renamed or removed in the folder survives a power cut.
+Status sync_folder(const std::filesystem::path& path);
 // Milliseconds since the epoch, or -1 when there is no such file.
 std::int64_t modified_ms(const std::filesystem::path& path);
 // Where the running program lies.

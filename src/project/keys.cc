@@ -17,7 +17,8 @@ constexpr KeySupport kNo = KeySupport::kIgnored;
 constexpr std::array kKeys = std::to_array<Key>({
     {"$schema", kTopLevel, kYes, kNone, "for editors"},
     {"name", kInherited, kYes, kNone,
-     "part of every agent's identity: changing it starts with empty agents; --env appends "
+     "part of every agent's identity: changing it is refused while agents are stored, unless they "
+     "are transferred; --env appends "
      "\"-<env>\""},
     {"main", kInherited, kYes, kNone, "the entry point"},
     {"compatibility_date", kInherited, kYes, kNone,
@@ -48,7 +49,8 @@ constexpr std::array kKeys = std::to_array<Key>({
     {"durable_objects", kNotInherited, kYes, kNone,
      "classes of this worker; a script_name of another worker is not reachable"},
     {"exports", kInherited, kYes, kNone, "durable-object entries, in the place of migrations"},
-    {"migrations", kInherited, kYes, kNone, "which classes store state, and which were renamed"},
+    {"migrations", kInherited, kYes, kNone,
+     "which classes store state, and which are new, renamed, deleted or transferred"},
 
     {"ai", kNotInherited, kOther, kNone,
      "answered by an OpenAI-compatible service, named by OPENROUTER_API_KEY or HEARTH_AI_BASE_URL"},

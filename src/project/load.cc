@@ -42,8 +42,8 @@ std::string worker_name(const Value& config, Findings& findings) {
   if (!name || name->empty()) {
     if (config.find("name") == nullptr || name) {
       findings.warn(config.at,
-                    "there is no \"name\"; \"worker\" is assumed, and naming the worker later "
-                    "starts with empty agents",
+                    "there is no \"name\"; \"worker\" is assumed, and agents are kept by the "
+                    "worker's name",
                     "C104");
     }
     return std::string(kDefaultName);
@@ -253,6 +253,7 @@ Result<Project> read_project(const LoadOptions& given, std::vector<Finding>& lis
   Result<Variables> variables = read_variables(config, project.root, options, findings);
   if (!variables.ok()) return variables.error();
   project.migrations = std::move(history.migrations);
+  project.exports = std::move(history.exports);
   project.namespaces = bindings.namespaces;
   project.bindings = bindings.durable_objects;
   project.files = {project.config_path};

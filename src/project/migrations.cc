@@ -61,18 +61,58 @@ class Historian {
     if (findings_.expect(&member.value, Value::Kind::kObject, path) == nullptr) return;
     const std::string type = findings_.text(member.value, "type", path + ".type").value_or("");
     if (type != "durable-object") return;
+    using State = ExportedClass::State;
     const std::string state =
         findings_.text(member.value, "state", path + ".state").value_or("created");
+    const auto named = [&](const char* key, std::string_view what) {
+      return findings_.required_text(member.value, key, path + "." + key, what).value_or("");
+    };
+    ExportedClass entry{member.key, State::kCreated, ""};
     if (state == "created" || state == "expecting-transfer") {
-      const std::optional<std::string> storage = findings_.required_text(
-          member.value, "storage", path + ".storage", "\"sqlite\" or \"legacy-kv\"");
-      create(member.key, storage.value_or("sqlite") == "sqlite", member.at);
+      const std::string storage = named("storage", "\"sqlite\" or \"legacy-kv\"");
+      create(member.key, storage != "legacy-kv", member.at);
+      if (state == "expecting-transfer") {
+        entry.state = State::kExpectingTransfer;
+        entry.other = named("transfer_from", "the worker that has the class now");
+      }
     } else if (state == "renamed") {
-      const std::optional<std::string> to = findings_.required_text(
-          member.value, "renamed_to", path + ".renamed_to", "the class's present name");
-      if (to) history_.renamed[member.key] = *to;
-    } else {
+      entry.state = State::kRenamed;
+      entry.other = named("renamed_to", "the class's present name");
+      if (!entry.other.empty()) history_.renamed[member.key] = entry.other;
+    } else if (state == "transferred" || state == "deleted") {
+      entry.state = state == "deleted" ? State::kDeleted : State::kTransferred;
+      if (state == "transferred") {
+        entry.other = named("transferred_to", "the worker that takes the class over");
+      }
       history_.deleted[member.key] = member.at;
+    } else {
+      findings_.error(member.value.find("state")->at,
+                      "\"" + path + ".state\" is \"" + state +
+                          "\", expected created, deleted, renamed, transferred or "
+                          "expecting-transfer",
+                      "C104");
+    }
+    history_.exports.push_back(std::move(entry));
+  }
+
+  // What `exports` says of several entries, once all are read.
+  void check_exports(const Value& exports) {
+    for (const ExportedClass& each : history_.exports) {
+      if (each.state != ExportedClass::State::kRenamed || each.other.empty() ||
+          history_.find(each.other) != nullptr) {
+        continue;
+      }
+      findings_.error(exports.find_member(each.name)->at,
+                      "\"exports." + each.name + "\" is renamed to \"" + each.other +
+                          "\", which \"exports\" does not have: add \"" + each.other +
+                          "\": { \"type\": \"durable-object\", \"storage\": \"sqlite\" }",
+                      "C116");
+    }
+    if (!history_.exports.empty() && !history_.migrations.empty()) {
+      findings_.error(exports.at,
+                      "the configuration has \"migrations\" and Durable Objects in \"exports\": "
+                      "keep one of the two, as wrangler asks",
+                      "C116");
     }
   }
 
@@ -127,12 +167,6 @@ class Historian {
       migration.transferred_classes.push_back({*script, *from, *to});
       // Whether the other worker's class had SQL is not known here; with SQL both kinds work.
       create(*to, true, item.at);
-      findings_.warn(item.at,
-                     "the agents of \"" + *script +
-                         "\" are not fetched: to keep them, copy the "
-                         "folder do/" +
-                         *script + "-" + *from + " of its state directory",
-                     "C116");
     }
   }
 
@@ -193,6 +227,7 @@ ClassHistory read_migrations(const Value& config, Findings& findings) {
   const Value* exports = findings.expect(config.find("exports"), Value::Kind::kObject, "exports");
   if (exports != nullptr) {
     for (const Member& member : exports->members) historian.exported(member);
+    historian.check_exports(*exports);
   }
   return historian.take();
 }

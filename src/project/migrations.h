@@ -19,6 +19,7 @@ struct StoredClass {
 
 struct ClassHistory {
   std::vector<Migration> migrations;
+  std::vector<ExportedClass> exports;
   std::vector<StoredClass> classes;            // live after all migrations, in order of creation
   std::map<std::string, Position> deleted;     // gone, and where it says so
   std::map<std::string, std::string> renamed;  // former name to present name

@@ -57,6 +57,14 @@ struct Migration {
   std::vector<Transfer> transferred_classes;
 };
 
+// One Durable Object entry of `exports`, the newer form: how a class stands, not what to do with it.
+struct ExportedClass {
+  enum class State { kCreated, kDeleted, kRenamed, kTransferred, kExpectingTransfer };
+  std::string name;
+  State state = State::kCreated;
+  std::string other;  // renamed_to, transferred_to or transfer_from
+};
+
 struct Project {
   std::filesystem::path config_path;
   std::filesystem::path root;  // the folder of config_path
@@ -65,6 +73,7 @@ struct Project {
   std::vector<Namespace> namespaces;
   std::vector<DurableObjectBinding> bindings;
   std::vector<Migration> migrations;
+  std::vector<ExportedClass> exports;  // never beside migrations
   std::vector<std::string> crons;
   std::vector<KeyReport> keys;
   std::vector<std::string> warnings;         // one sentence each, with file:line where known

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/trash.h"
 #include "os/files.h"
 #include "os/port_holder.h"
 #include "server/banner.h"
@@ -64,13 +65,21 @@ bool App::start() {
   auto registry = core::Registry::open(state_, loop_);
   if (!registry) return fail(registry.error().message), false;
   registry_ = std::move(registry).value();
-  const Status adopted = adopt_state(project_, state_, *registry_);
-  if (!adopted) return fail(adopted.error().message), false;
+  if (const Status moved = core::move_trash(state_, *registry_); !moved) {
+    return fail(moved.error().message), false;
+  }
+  auto plan = adopt_state(project_, state_, *registry_, state_rules());
+  if (!plan) {
+    registry_->close();  // nothing was opened
+    return fail(plan.error().message), false;
+  }
+  plan_ = std::move(plan).value();
 
   print(banner(project_, coloured()));
   for (const std::string& warning : project_.warnings) {
     console_.say(core::Level::kWarn, warning);
   }
+  for (const std::string& warning : plan_.warnings) console_.say(core::Level::kWarn, warning);
   make_engine();
   if (!start_network()) return false;
   wait_for_signals();
@@ -101,7 +110,6 @@ void App::make_engine() {
   core::EngineOptions options;
   options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
   options.state = state_;
-  options.worker = project_.name;
   options.supervisor.host_count = options_.hosts;
   options.supervisor.spare = !options_.inspect;
   options.blocked_ms_max = hang_timeout_ms();
@@ -110,8 +118,11 @@ void App::make_engine() {
   options.origins = options_.origins;
   core::EngineHooks hooks;
   hooks.on_serving = [this] { on_serving(); };
-  hooks.on_loaded = [this](std::string_view json) { on_loaded(json); };
-  hooks.on_load_failed = [this](std::string_view json) { on_load_failed(json); };
+  hooks.on_loaded = [this](std::uint64_t deployment, std::string_view json) {
+    on_loaded(deployment, json);
+  };
+  hooks.on_load_failed = [this](std::uint64_t, std::string_view json) { on_load_failed(json); };
+  hooks.on_switched = [this](std::uint64_t) { clear_trash(); };
   engine_ = std::make_unique<core::Engine>(options, hooks, os::World{clock_, loop_, processes_},
                                            *launcher_, *registry_, console_);
 }
@@ -227,7 +238,7 @@ void App::deploy(const std::string& bundle) {
   }
   deployment.crons = project_.crons;
   deployed_ms_ = clock_.steady_ms();
-  engine_->deploy(std::move(deployment));
+  deployment_ = engine_->deploy(std::move(deployment));
 }
 
 void App::on_bundler_end(os::ExitStatus status) {
@@ -255,7 +266,29 @@ void App::on_serving() {
         duration_text(clock_.steady_ms() - started_ms_) + "\n");
 }
 
-void App::on_loaded(std::string_view json) {
+StateRules App::state_rules() const {
+  return {.workers = {}, .confirmed = options_.yes_delete, .tolerates_missing_tags = dev()};
+}
+
+// The code has loaded and no agent is open by it: what its migrations ask of the state is done now.
+bool App::record_migrations(std::uint64_t deployment) {
+  if (deployment != deployment_) return true;
+  const Status changed = registry_->change_namespaces(change_of(project_, plan_, clock_.wall_ms()));
+  if (!changed) return fail(changed.error().message), false;
+  for (const std::string& line : told_steps(plan_)) console_.say(core::Level::kInfo, line);
+  plan_ = {};
+  if (!serving_) clear_trash();
+  return true;
+}
+
+// While hosts of an older build may have agents of a deleted class open, their folder stays.
+void App::clear_trash() {
+  const Status moved = core::move_trash(state_, *registry_);
+  if (!moved) console_.say(core::Level::kError, moved.error().message);
+}
+
+void App::on_loaded(std::uint64_t deployment, std::string_view json) {
+  if (!record_migrations(deployment)) return;
   if (serving_) {
     console_.say(core::Level::kInfo,
                  "reloaded in " + duration_text(clock_.steady_ms() - deployed_ms_));
@@ -321,8 +354,10 @@ void App::reload_project() {
                         "the worker was renamed: restart hearth, for its agents are kept by name");
   }
   if (loaded) {
-    const Status adopted = adopt_state(*loaded, state_, *registry_);
-    if (!adopted) return console_.say(core::Level::kError, adopted.error().message);
+    auto plan = adopt_state(*loaded, state_, *registry_, state_rules());
+    if (!plan) return console_.say(core::Level::kError, plan.error().message);
+    for (const std::string& each : plan->warnings) console_.say(core::Level::kWarn, each);
+    plan_ = std::move(plan).value();
   } else {
     return console_.say(core::Level::kError,
                         "the configuration is broken; the last good one goes "

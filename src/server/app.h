@@ -22,6 +22,7 @@
 #include "server/console.h"
 #include "server/node_launcher.h"
 #include "server/options.h"
+#include "server/state_check.h"
 
 namespace hearth::server {
 
@@ -50,8 +51,10 @@ class App {
   void deploy(const std::string& bundle);
   std::string worker_document(const std::string& bundle) const;
   void on_serving();
-  void on_loaded(std::string_view json);
+  void on_loaded(std::uint64_t deployment, std::string_view json);
   void on_load_failed(std::string_view json);
+  bool record_migrations(std::uint64_t deployment);
+  void clear_trash();
   void tell_findings();
 
   void watch_files();
@@ -63,6 +66,7 @@ class App {
   void fail(const std::string& message);
   bool dev() const { return options_.command == Command::kDev; }
   project::LoadOptions load_options() const;
+  StateRules state_rules() const;
   std::uint32_t hang_timeout_ms() const;
 
   const Options options_;
@@ -77,6 +81,8 @@ class App {
   project::Project project_;
   std::filesystem::path state_;
   std::unique_ptr<core::Registry> registry_;
+  project::MigrationPlan plan_;   // of project_ against what is stored
+  std::uint64_t deployment_ = 0;  // the engine's number of what was deployed last
   std::unique_ptr<NodeLauncher> launcher_;
   std::unique_ptr<core::Engine> engine_;
   std::unique_ptr<net::Server> network_;

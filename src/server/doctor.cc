@@ -182,12 +182,27 @@ class Doctor {
       out_.notes.push_back("the stored state was not compared: " + registry.error().message);
       return;
     }
-    const Status adopted = adopt_state(*out_.project, state, **registry);
-    if (adopted) return;
-    std::string message = adopted.error().message;
-    if (message.starts_with("S304: ")) message.erase(0, 6);
-    out_.findings.push_back({.code = "S304",
-                             .weight = Weight::kFault,
+    const bool clean = (*registry)->was_closed_cleanly();
+    auto plan = adopt_state(*out_.project, state, **registry, {.tolerates_missing_tags = true});
+    if (clean) (*registry)->close();
+    if (plan) {
+      for (std::string& each : plan->warnings) add_sentence(std::move(each), Weight::kWarning);
+      return;
+    }
+    add_sentence(plan.error().message, Weight::kFault);
+  }
+
+  // "S304: what is wrong", or "what is wrong (S304)".
+  void add_sentence(std::string message, Weight weight) {
+    std::string code = message.substr(0, 4);
+    if (message.starts_with(code + ": ") && code[0] == 'S') {
+      message.erase(0, 6);
+    } else {
+      code = message.substr(message.size() - 5, 4);
+      message.resize(message.size() - 7);
+    }
+    out_.findings.push_back({.code = std::move(code),
+                             .weight = weight,
                              .message = std::move(message),
                              .file = out_.config_path});
   }

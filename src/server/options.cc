@@ -80,6 +80,10 @@ void add_options(CLI::App& command, Raw& raw) {
                   "0: for ever (default: 100)")
       ->check(CLI::Range(0, 86'400));
   command
+      .add_option("--yes-delete", options.yes_delete,
+                  "CLASS, whose agents a migration may delete (may be repeated)")
+      ->type_name("CLASS");
+  command
       .add_option("--quarantine", options.quarantine_deaths,
                   "how many hosts in a minute an agent may end before it may not run; 0: any "
                   "number (default: 3)")

@@ -35,8 +35,9 @@ struct Options {
   std::uint32_t ping_s = kPingIntervalMs / 1000;  // 0: idle WebSockets are not pinged
   // A host whose event loop is blocked for so long is ended; 0: never. Absent: 5 in dev, else 30.
   std::optional<std::uint32_t> hang_timeout_s;
-  unsigned request_timeout_s = 100;  // until a response begins; 0: for ever
-  unsigned quarantine_deaths = 3;    // of hosts in a minute; 0: no agent is quarantined
+  std::vector<std::string> yes_delete;  // classes whose agents a migration may delete
+  unsigned request_timeout_s = 100;     // until a response begins; 0: for ever
+  unsigned quarantine_deaths = 3;       // of hosts in a minute; 0: no agent is quarantined
 };
 
 // Either options to go on with, or an exit code: the help or the complaint is printed already.

@@ -1,19 +1,39 @@
-// How a configuration meets a state directory that has a history. A class that a migration renamed
-// keeps the unique key of its first name, for the ids and the folder of its agents are made from
-// it. A stored class that the configuration lost is refused (S304): serving would open an empty
-// database where an earlier one is meant.
+// How a configuration meets a state directory that has a history: what the registry and the folders
+// tell is put before the planner of migrations (project/migration_plan.h), and what it plans is
+// recorded. Nothing is changed before the code has loaded, and then all of it in one transaction.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "core/registry.h"
+#include "project/migration_plan.h"
 #include "project/project.h"
 
 namespace hearth::server {
 
-// Sets the namespaces' unique keys to those under which they are stored. kConflict: S304, with the
-// edit that mends it.
-Status adopt_state(project::Project& project, const std::filesystem::path& state,
-                   core::Registry& registry);
+struct StateRules {
+  std::vector<std::string> workers{};    // that are served together
+  std::vector<std::string> confirmed{};  // classes whose agents may be deleted
+  bool tolerates_missing_tags = false;   // in dev
+};
+
+project::StoredState stored_state(const std::filesystem::path& state, core::Registry& registry,
+                                  const std::string& worker);
+
+// Sets the namespaces' unique keys to those under which they are, or will be, stored; the state is
+// only looked at. kConflict: S304 or S306, with what mends it.
+Result<project::MigrationPlan> adopt_state(project::Project& project,
+                                           const std::filesystem::path& state,
+                                           core::Registry& registry, const StateRules& rules);
+
+// What the plan changes, for the registry; with several projects one after the other.
+core::NamespaceChange change_of(const project::Project& project, const project::MigrationPlan& plan,
+                                std::int64_t now_ms);
+
+// One line for each step that concerns agents which are there, for the log.
+std::vector<std::string> told_steps(const project::MigrationPlan& plan);
 
 }  // namespace hearth::server
