@@ -63,6 +63,10 @@ class AlarmIndex {
   std::size_t overdue() const;
   const AlarmEntry* find(const AgentId& agent) const;
   template <typename Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& [agent, entry] : entries_) visit(agent, entry);
+  }
+  template <typename Visit>
   void for_each_firing(Visit&& visit) const {
     for (const auto& [agent, entry] : entries_) {
       if (entry.firing) visit(agent);

@@ -20,6 +20,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/agent_state.h"
 #include "core/alarm_index.h"
 #include "core/cron.h"
 #include "core/fault.h"
@@ -98,6 +99,11 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void set_build_fault(std::optional<Fault> fault);
   // Closes clients (1001), drains the hosts. `done` runs once.
   void stop(std::function<void()> done);
+
+  // Of agents that are awake, or have sockets, an alarm or a quarantine, in no order.
+  std::vector<AgentState> agent_states() const;
+  // Empty for a class that is not served.
+  std::string class_of(std::string_view unique_key) const;
 
   std::size_t overdue_alarms() const { return alarms_.overdue(); }
   std::size_t agents() const { return agents_.size(); }

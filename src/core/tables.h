@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/flat_map.h"
@@ -84,6 +85,10 @@ class AgentTable {
   template <typename Visit>
   void for_each(Visit&& visit) {
     for (auto& [id, agent] : agents_) visit(*agent);
+  }
+  template <typename Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& [id, agent] : agents_) visit(std::as_const(*agent));
   }
 
  private:

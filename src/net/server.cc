@@ -20,6 +20,7 @@
 #include "base/assert.h"
 #include "net/http_session.h"
 #include "net/hub.h"
+#include "net/unix_socket.h"
 #include "net/websocket_session.h"
 
 namespace hearth::net {
@@ -129,6 +130,7 @@ class ServerImpl final : public Server {
     return session != nullptr && session->id() == socket ? session : nullptr;
   }
 
+  Status bind();
   Status listen(const asio::ip::address& address);
   void close_listener();
   void watch_listener(bool wanted);
@@ -146,6 +148,7 @@ class ServerImpl final : public Server {
   std::function<void()> stopped_;
   TimeMs stop_by_ms_ = 0;
   int listener_ = -1;
+  UnixListener unix_;       // whose descriptor it is, for a Unix socket
   bool listening_ = false;  // the listener is in the poll set
   std::uint16_t port_ = 0;
 };
@@ -185,6 +188,22 @@ Status ServerImpl::listen(const asio::ip::address& address) {
 
 Status ServerImpl::start() {
   ASSERT(listener_ < 0, "a server starts once");
+  if (!hub_.open_poll()) return Error{ErrorCode::kIo, "no epoll descriptor: " + errno_text()};
+  if (Status status = bind(); !status) return status;
+  poll_.assign(hub_.poll_fd());
+  watch_listener(true);
+  await_ready();
+  await_sweep();
+  return {};
+}
+
+Status ServerImpl::bind() {
+  if (!hub_.options.unix_path.empty()) {
+    if (Status status = unix_.open(hub_.options.unix_path, kBacklog); !status) return status;
+    listener_ = unix_.fd();
+    hub_.default_host = "localhost";
+    return {};
+  }
   boost::system::error_code error;
   const std::string& given = hub_.options.address;
   const auto address = asio::ip::make_address(given == "localhost" ? "127.0.0.1"
@@ -192,14 +211,9 @@ Status ServerImpl::start() {
                                                                    : given,
                                               error);
   if (error) return Error{ErrorCode::kInvalid, given + " is not an IP address to listen on"};
-  if (!hub_.open_poll()) return Error{ErrorCode::kIo, "no epoll descriptor: " + errno_text()};
   if (Status status = listen(address); !status) return status;
   hub_.default_host = (address.is_v6() ? "[" + address.to_string() + "]" : address.to_string()) +
                       ":" + std::to_string(port_);
-  poll_.assign(hub_.poll_fd());
-  watch_listener(true);
-  await_ready();
-  await_sweep();
   return {};
 }
 
@@ -213,7 +227,8 @@ void ServerImpl::watch_listener(bool wanted) {
 }
 
 void ServerImpl::close_listener() {
-  if (listener_ >= 0) ::close(listener_);
+  if (listener_ >= 0 && listener_ != unix_.fd()) ::close(listener_);
+  unix_.close();
   listener_ = -1;
   listening_ = false;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -73,6 +74,9 @@ class ServerEvents {
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8787;  // 0: the system picks; see port()
+  // Not empty: a Unix socket at this path is listened on instead, open to this user alone. Its
+  // clients have no address. It is removed at the end.
+  std::filesystem::path unix_path{};
   std::size_t request_body_bytes_max = kRequestBodyBytesMax;
   std::size_t websocket_message_bytes_max = kWebSocketMessageBytesMax;
   std::uint32_t request_head_timeout_ms = kRequestHeadTimeoutMs;

@@ -81,7 +81,7 @@ bool App::start() {
   }
   for (const std::string& warning : plan_.warnings) console_.say(core::Level::kWarn, warning);
   make_engine();
-  if (!start_network()) return false;
+  if (!start_network() || !start_admin()) return false;
   wait_for_signals();
   start_bundler();
   if (dev()) watch_files();
@@ -264,6 +264,7 @@ void App::on_serving() {
   }
   print("  ready on " + scheme + address + ":" + std::to_string(network_->port()) + " in " +
         duration_text(clock_.steady_ms() - started_ms_) + "\n");
+  tell_admin();
 }
 
 StateRules App::state_rules() const {
@@ -399,6 +400,7 @@ void App::stop() {
     registry_.reset();
     ::_exit(exit_code_);
   });
+  if (admin_) admin_->stop();
   engine_->stop([this] { context_.stop(); });
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/server.h"
 #include "core/engine.h"
 #include "core/registry.h"
 #include "net/server.h"
@@ -42,6 +43,8 @@ class App {
   bool start();
   bool load_project();
   bool start_network();
+  bool start_admin();  // app_admin.cc
+  void tell_admin();
   void make_engine();
   void start_bundler();
   void on_report(std::string_view line);
@@ -86,6 +89,7 @@ class App {
   std::unique_ptr<NodeLauncher> launcher_;
   std::unique_ptr<core::Engine> engine_;
   std::unique_ptr<net::Server> network_;
+  std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<Bundler> bundler_;
   std::unique_ptr<Bundler> last_bundler_;  // kept while one of its events runs
   std::string bundle_;                     // the last that was built

@@ -1,13 +1,16 @@
 #include <cstdio>
 #include <string_view>
 
+#include "server/agents_command.h"
 #include "server/app.h"
 #include "server/doctor.h"
 #include "server/state_command.h"
 
 int main(int argc, char** argv) {
   using namespace hearth::server;
-  if (argc > 1 && std::string_view(argv[1]) == "state") return state_command(argc - 1, argv + 1);
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "state") return state_command(argc - 1, argv + 1);
+  if (command == "agents") return agents_command(argc - 1, argv + 1);
   Parsed parsed = parse_command_line(argc, argv);
   if (!parsed.options) return parsed.exit_code;
   if (parsed.options->command == Command::kVersion) {

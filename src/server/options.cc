@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "admin/guard.h"
+
 namespace hearth::server {
 
 namespace {
@@ -38,6 +40,21 @@ void add_project_options(CLI::App& command, Raw& raw) {
 void add_doctor_options(CLI::App& command, Raw& raw) {
   command.add_flag("--json", raw.options.json, "print the findings as JSON");
   command.add_flag("--fix", raw.options.fix, "apply the edits that are safe, and show them");
+}
+
+void add_admin_options(CLI::App& command, Options& options) {
+  command
+      .add_option("--admin", options.admin,
+                  "[IP:]PORT: serve the admin interface there too (default: only on the Unix "
+                  "socket admin.sock of the state directory)")
+      ->check([](const std::string& text) {
+        const auto endpoint = admin::parse_endpoint(text);
+        return endpoint ? std::string() : endpoint.error().message;
+      });
+  command
+      .add_option("--admin-token", options.admin_token,
+                  "what --admin asks for; needed for other than loopback addresses")
+      ->envname("HEARTH_ADMIN_TOKEN");
 }
 
 void add_options(CLI::App& command, Raw& raw) {
@@ -103,13 +120,16 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   Raw raw;
   CLI::App* dev = app.add_subcommand("dev", "serve a project, rebuilding and reloading on change");
   CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
+  app.add_subcommand("agents", "which agents there are, and what became of them");
   app.add_subcommand("state", "look at and move what is kept; see: hearth state --help");
   CLI::App* version_command = app.add_subcommand("version", "print the version");
   CLI::App* doctor = app.add_subcommand("doctor", "look for what is wrong, without serving");
   CLI::App* explain = app.add_subcommand("explain", "print what a diagnostic code means");
   for (CLI::App* command : {dev, serve, doctor}) add_project_options(*command, raw);
-  add_options(*dev, raw);
-  add_options(*serve, raw);
+  for (CLI::App* command : {dev, serve}) {
+    add_options(*command, raw);
+    add_admin_options(*command, raw.options);
+  }
   add_doctor_options(*doctor, raw);
   explain->add_option("CODE", raw.options.code, "such as C107")->required();
   try {

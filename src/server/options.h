@@ -38,6 +38,9 @@ struct Options {
   std::vector<std::string> yes_delete;  // classes whose agents a migration may delete
   unsigned request_timeout_s = 100;     // until a response begins; 0: for ever
   unsigned quarantine_deaths = 3;       // of hosts in a minute; 0: no agent is quarantined
+
+  std::string admin;        // [IP:]PORT of the admin interface beside its Unix socket; empty: none
+  std::string admin_token;  // asked for there; empty: none
 };
 
 // Either options to go on with, or an exit code: the help or the complaint is printed already.

@@ -2,13 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <map>
 #include <string>
 
 #include "core/state_store.h"
-#include "project/project.h"
+#include "server/reach.h"
+#include "server/text.h"
 
 namespace hearth::server {
 
@@ -19,40 +19,15 @@ using core::AgentEntry;
 using core::StateStore;
 
 struct Arguments {
-  fs::path state;
-  fs::path config;
+  Where where;
   std::string agent;
   std::string name;
   fs::path path;
   bool wrangler = false;
 };
 
-int complain(const Error& error) {
-  std::fprintf(stderr, "hearth state: %s\n", error.message.c_str());
-  return 1;
-}
-
-std::string time_text(std::int64_t at_ms) {
-  const std::time_t seconds = at_ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
-
 std::string called(const AgentEntry& agent) {
   return agent.unique_key + "/" + (agent.name.empty() ? agent.id : agent.name);
-}
-
-Result<fs::path> state_path(const Arguments& arguments) {
-  if (!arguments.state.empty()) return fs::absolute(arguments.state).lexically_normal();
-  project::LoadOptions options;
-  options.config = arguments.config;
-  auto loaded = project::load(options);
-  if (loaded) return (loaded->root / ".hearth").lexically_normal();
-  return Error{loaded.error().code,
-               loaded.error().message + "\n  or name the state directory with --state DIR"};
 }
 
 int list(StateStore& store) {
@@ -76,9 +51,9 @@ int list(StateStore& store) {
 
 int show(StateStore& store, const Arguments& arguments) {
   const auto agent = store.find(arguments.agent);
-  if (!agent) return complain(agent.error());
+  if (!agent) return complain("state", agent.error());
   const auto facts = core::inspect_agent_file(agent->file);
-  if (!facts) return complain(facts.error());
+  if (!facts) return complain("state", facts.error());
   std::printf("namespace  %s\nid         %s\nname       %s\nfile       %s\nsize       %lld bytes\n",
               agent->unique_key.c_str(), agent->id.c_str(),
               agent->name.empty() ? "(not known)" : agent->name.c_str(), agent->file.c_str(),
@@ -94,7 +69,7 @@ int show(StateStore& store, const Arguments& arguments) {
 }
 
 int tell(const Result<core::Carried>& carried, const char* done, const fs::path& where) {
-  if (!carried) return complain(carried.error());
+  if (!carried) return complain("state", carried.error());
   for (const std::string& warning : carried->warnings) {
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   }
@@ -108,9 +83,9 @@ int tell(const Result<core::Carried>& carried, const char* done, const fs::path&
 
 int fork(StateStore& store, const Arguments& arguments) {
   const auto agent = store.find(arguments.agent);
-  if (!agent) return complain(agent.error());
+  if (!agent) return complain("state", agent.error());
   const auto copy = store.fork(*agent, arguments.name);
-  if (!copy) return complain(copy.error());
+  if (!copy) return complain("state", copy.error());
   std::printf("%s is now also %s (%s)\n", called(*agent).c_str(), called(*copy).c_str(),
               copy->id.c_str());
   return 0;
@@ -125,9 +100,7 @@ int state_command(int argc, const char* const* argv) {
   Arguments arguments;
   const auto add = [&](const char* name, const char* what) {
     CLI::App* command = app.add_subcommand(name, what);
-    command->add_option("--state", arguments.state,
-                        "the state directory (default: .hearth beside the configuration)");
-    command->add_option("-c,--config", arguments.config, "the project whose state is meant");
+    add_where_options(*command, arguments.where, Reach::kThisMachine);
     return command;
   };
   const auto with_path = [&](CLI::App* command, const char* what) {
@@ -160,12 +133,12 @@ int state_command(int argc, const char* const* argv) {
     return app.exit(error);
   }
 
-  const auto path = state_path(arguments);
-  if (!path) return complain(path.error());
+  const auto path = state_folder(arguments.where);
+  if (!path) return complain("state", path.error());
   const bool takes_in = import_command->parsed() || restore_command->parsed();
   auto opened = StateStore::open(
       *path, takes_in ? StateStore::Open::kMakeIfMissing : StateStore::Open::kExisting);
-  if (!opened) return complain(opened.error());
+  if (!opened) return complain("state", opened.error());
   StateStore& store = **opened;
   if (list_command->parsed()) return list(store);
   if (show_command->parsed()) return show(store, arguments);

@@ -6,21 +6,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 
 import { http } from "../lib/clients.mjs";
+import { command as hearth } from "../lib/command.mjs";
 import { temporaryFolder } from "../lib/folders.mjs";
-import { kHearth, kProjects } from "../lib/paths.mjs";
-import { Child } from "../lib/process.mjs";
 import { onHearth, start, startFor } from "../lib/target.mjs";
 
 const suite = { skip: onHearth ? false : "hearth's own command", concurrency: 1 };
 
-async function command(args, { code = 0 } = {}) {
-  const child = new Child(kHearth, ["state", ...args], { env: { ...process.env, NO_COLOR: "1" } });
-  const timer = setTimeout(() => child.killTree(), 20_000);
-  await child.exited;
-  clearTimeout(timer);
-  assert.equal(child.exit.code, code, child.output);
-  return child.output;
-}
+const command = (args, options) => hearth(["state", ...args], options);
 
 /** Serves what `state` holds, asks, and ends in order. */
 async function served(state, ask, options = {}) {

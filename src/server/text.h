@@ -1,0 +1,23 @@
+// Text for people: times, and columns that line up. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hearth::server {
+
+// "2026-01-31T23:59:59Z"
+std::string time_text(std::int64_t at_ms);
+
+// Rows whose cells line up; two spaces between columns, none after the last.
+class Table {
+ public:
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace hearth::server
