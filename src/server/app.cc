@@ -191,7 +191,21 @@ void App::consider(BuildReport& report) {
                                         std::string(serving_ ? "; the last good one goes on" : "") +
                                         "\n" + report.errors);
   if (!dev()) return fail("nothing to serve");
+  tell_listening();
   engine_->set_build_fault(report.fault);
+}
+
+// There is nothing to serve yet: who asks gets the fault until it is mended.
+void App::tell_listening() {
+  if (serving_ || std::exchange(told_listening_, true)) return;
+  print("  listening on http://" + address() + ":" + std::to_string(network_->port()) +
+        "; whoever asks gets the finding until it is mended\n");
+}
+
+std::string App::address() const {
+  const std::string address =
+      options_.ip.empty() ? (project_.dev_ip.empty() ? "127.0.0.1" : project_.dev_ip) : options_.ip;
+  return address.find(':') != std::string::npos ? "[" + address + "]" : address;
 }
 
 // B204: a bound class that main does not export would fail at its first use.
@@ -203,8 +217,7 @@ bool App::exports_all_classes(BuildReport& report) const {
     report.fault = {.code = each.code,
                     .status = 503,
                     .message = each.message,
-                    .where = each.file.string() + ":" + std::to_string(each.at.line) + ":" +
-                             std::to_string(each.at.column),
+                    .where = place_in_config(project_, each.at),
                     .fix = diff.empty() ? "Export the class from the file that main names." : diff};
     report.errors = "  B204: " + report.fault.message + "\n" + report.fault.fix;
     return false;
@@ -252,17 +265,13 @@ void App::on_bundler_end(os::ExitStatus status) {
 
 void App::on_serving() {
   serving_ = true;
-  const std::string scheme = "http://";
-  std::string address =
-      options_.ip.empty() ? (project_.dev_ip.empty() ? "127.0.0.1" : project_.dev_ip) : options_.ip;
-  if (address.find(':') != std::string::npos) address = "[" + address + "]";
   const std::size_t overdue = engine_->overdue_alarms();
   if (overdue > 0) {
     print("  " + std::to_string(overdue) +
           (overdue == 1 ? " alarm is overdue and fires now\n"
                         : " alarms are overdue and fire now\n"));
   }
-  print("  ready on " + scheme + address + ":" + std::to_string(network_->port()) + " in " +
+  print("  ready on http://" + address() + ":" + std::to_string(network_->port()) + " in " +
         duration_text(clock_.steady_ms() - started_ms_) + "\n");
   tell_admin();
 }
@@ -327,7 +336,8 @@ void App::on_load_failed(std::string_view json) {
   console_.say(core::Level::kError, "the code did not load" +
                                         std::string(serving_ ? "; the last good one goes on" : "") +
                                         ": " + log_line(json));
-  if (!dev() && !serving_) fail("nothing to serve");
+  if (!dev() && !serving_) return fail("nothing to serve");
+  if (dev()) tell_listening();
 }
 
 // ---- watching the configuration (the bundler watches the sources)

@@ -54,6 +54,8 @@ class App {
   void deploy(const std::string& bundle);
   std::string worker_document(const std::string& bundle) const;
   void on_serving();
+  void tell_listening();
+  std::string address() const;
   void on_loaded(std::uint64_t deployment, std::string_view json);
   void on_load_failed(std::string_view json);
   bool record_migrations(std::uint64_t deployment);
@@ -101,6 +103,7 @@ class App {
   os::TimerId watch_timer_;
   bool listening_ = false;
   bool serving_ = false;
+  bool told_listening_ = false;
   bool stopping_ = false;
   int exit_code_ = 0;
 };

@@ -77,7 +77,7 @@ Result<BuildReport> read_report(std::string_view line) {
       report.warnings.push_back(each.is_string() ? each.get<std::string>() : printed(each));
     }
   }
-  report.fault = {.code = "R413", .status = 503, .message = "the build is broken"};
+  report.fault = core::fault_of("R413", 503, "the build is broken", "Mend the line shown.");
   if (const auto list = json.find("errors"); list != json.end() && list->is_array()) {
     for (const Json& each : *list) {
       if (report.errors.empty()) {

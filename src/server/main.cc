@@ -5,6 +5,7 @@
 #include "server/app.h"
 #include "server/doctor.h"
 #include "server/state_command.h"
+#include "server/waiting_room.h"
 
 int main(int argc, char** argv) {
   using namespace hearth::server;
@@ -19,6 +20,11 @@ int main(int argc, char** argv) {
   }
   if (parsed.options->command == Command::kDoctor) return doctor(*parsed.options);
   if (parsed.options->command == Command::kExplain) return explain_code(parsed.options->code);
+  if (parsed.options->command == Command::kDev) {
+    WaitingRoom room(*parsed.options);
+    if (!room.wait()) return 0;
+    if (room.port()) parsed.options->port = room.port();
+  }
   App app(std::move(*parsed.options));
   return app.run();
 }

@@ -1,0 +1,86 @@
+// `dev` never ends for what an edit can mend: whatever is broken at its very start, the port is open and
+// answers at once with the finding, and mending the file is enough.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { Socket, http } from "../lib/clients.mjs";
+import { temporaryFolder } from "../lib/folders.mjs";
+import { kProjects } from "../lib/paths.mjs";
+import { until } from "../lib/process.mjs";
+import { hearthOnly, start, startFor } from "../lib/target.mjs";
+
+const kConfig = `{
+  "name": "waits",
+  "main": "server.ts",
+  "compatibility_date": "2026-01-01",
+  "durable_objects": { "bindings": [{ "name": "Room", "class_name": "Room" }] },
+  "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Room"] }]
+}
+`;
+const kServer = `import { DurableObject } from "cloudflare:workers";
+export class Room extends DurableObject {}
+export default { fetch: () => new Response("mended") };
+`;
+
+function projectOf(files) {
+  const folder = temporaryFolder("hearth-waits-");
+  mkdirSync(join(folder, "node_modules"));
+  for (const [name, text] of Object.entries({ "wrangler.jsonc": kConfig, "server.ts": kServer, ...files })) {
+    if (text !== null) writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+for (const { name, files, code, says, place, mend } of [
+  { name: "a configuration that does not parse", code: "C101", place: "wrangler.jsonc:3:3", says: /comma/,
+    files: { "wrangler.jsonc": kConfig.replace('"waits",', '"waits"') } },
+  { name: "main that is not there", code: "C112", place: "wrangler.jsonc:3:11", says: /server\.ts/, files: { "server.ts": null } },
+  { name: "a bound class that main does not export", code: "B204", place: "wrangler.jsonc:5:69", says: /Room/,
+    files: { "server.ts": kServer.replace("export class", "class") } },
+  { name: "code that does not parse", code: "R413", place: "server.ts:3:1", says: /./, files: { "server.ts": `${kServer.split("\n").slice(0, 2).join("\n")}\n}\n` } },
+  { name: "a package that is not installed", code: "R413", place: "server.ts:1:18", says: /missing-package/,
+    files: { "server.ts": `import gone from "missing-package";\n${kServer}console.log(gone);\n` } },
+  { name: "a throw at the top level", code: "S302", place: "server.ts:4:7", says: /too early/, files: { "server.ts": `${kServer}throw new Error("too early");\n` } },
+]) {
+  test(`${name} is answered at once, and mending it is enough`, hearthOnly, async (t) => {
+    const folder = projectOf(files);
+    const target = await start(folder, { command: "dev", expectErrors: [/./] });
+    // It opens most of what it has open only when it is mended.
+    t.after(() => target.stop({ checkDescriptors: false }));
+    const found = await until(async () => {
+      const answer = await http(`${target.url}/`);
+      return answer.status === 503 && answer.json().error.code === code ? answer.json().error : false;
+    }, `the finding ${code}`, 10_000);
+    assert.equal(found.where, place);
+    assert.match(JSON.stringify(found), says);
+    assert.ok(found.fix, "there is a cure");
+    const page = await http(`${target.url}/`, { headers: { accept: "text/html" } });
+    assert.match(page.text, new RegExp(`<span class="code">${code}</span>`));
+    const socket = await Socket.connect(`${target.ws}/agents/room/a`);
+    assert.equal(JSON.parse(await socket.next()).code, code);
+    const end = await socket.closed;
+    assert.equal(end.code, 1013, "it may pass: clients try again");
+    assert.ok(end.reason.startsWith(`${code}: `), end.reason);
+
+    for (const [file, text] of Object.entries({ "wrangler.jsonc": kConfig, "server.ts": kServer })) {
+      const path = join(folder, file);
+      let before = null;
+      try { before = readFileSync(path, "utf8"); } catch { /* it was not there */ }
+      if (before === text) continue;
+      writeFileSync(`${path}.new`, text);
+      renameSync(`${path}.new`, path);
+    }
+    await target.child.line(/ready on/, 20_000);
+    assert.equal((await http(`${target.url}/`)).text, "mended", "on the same port");
+  });
+}
+
+test("a configuration that breaks later leaves the last good one serving", hearthOnly, async (t) => {
+  const folder = projectOf({});
+  const target = await startFor(t, folder, { command: "dev", expectErrors: [/the configuration is broken/] });
+  writeFileSync(join(folder, "wrangler.jsonc"), "{");
+  await target.child.line(/the last good one goes on/);
+  assert.equal((await http(`${target.url}/`)).text, "mended");
+});
