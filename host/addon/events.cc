@@ -230,7 +230,8 @@ void Events::on(const wire::ProbeAlarm& message) {
 void Events::on(const wire::Scheduled& message) {
   HandleScope scope(env_);
   call(Handler::scheduled, {make_number(env_, message.slot), make_text(env_, message.cron),
-                            make_number(env_, static_cast<double>(message.scheduled_ms))});
+                            make_number(env_, static_cast<double>(message.scheduled_ms)),
+                            make_number(env_, message.worker)});
 }
 
 void Events::on(const wire::PeerData& message) {

@@ -225,13 +225,14 @@ TEST_F(Alarms, OverdueByThousandsFireBoundedAndAllOfThem) {
 }
 
 TEST_F(Alarms, CronTriggersFireOnTheMinute) {
-  deployment.crons = {"*/5 * * * *", "nonsense"};
+  deployment.crons = {{"*/5 * * * *", 1}, {"nonsense"}};
   boot();
   EXPECT_TRUE(report.has("a cron trigger is left out"));
   world.advance(5 * 60'000);
   const auto fired_crons = host().take("Scheduled");
   ASSERT_EQ(fired_crons.size(), 1u);
   EXPECT_EQ(fired_crons[0].text, "*/5 * * * *");
+  EXPECT_EQ(fired_crons[0].count, 1u);  // the second worker's
   EXPECT_EQ(fired_crons[0].number % 300'000, 0);
   world.advance(5 * 60'000);
   EXPECT_EQ(host().count("Scheduled"), 1u);

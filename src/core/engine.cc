@@ -8,6 +8,17 @@ namespace hearth::core {
 
 namespace {
 
+using Json = nlohmann::ordered_json;
+
+void renumber_bindings(Json& worker, const std::vector<std::uint16_t>& moved_to) {
+  for (auto& binding : worker["bindings"]) {
+    const auto number = binding.find("namespace");
+    if (number == binding.end() || !number->is_number_unsigned()) continue;
+    const auto index = number->get<std::size_t>();
+    if (index < moved_to.size()) *number = moved_to[index];
+  }
+}
+
 // A namespace keeps its number for as long as the core runs: agents and sockets are known by it.
 // Those that a reload moved are put back, those that it dropped stay as places that are marked.
 void keep_namespace_numbers(const std::vector<NamespaceInfo>& before, Deployment& deployment) {
@@ -24,12 +35,12 @@ void keep_namespace_numbers(const std::vector<NamespaceInfo>& before, Deployment
       found->class_name = each.class_name;
     }
   }
-  auto json = nlohmann::ordered_json::parse(deployment.worker_json, nullptr, false);
+  Json json = Json::parse(deployment.worker_json, nullptr, false);
   if (!json.is_object() || !json["namespaces"].is_array() ||
       json["namespaces"].size() != moved_to.size()) {
     return;
   }
-  auto namespaces = nlohmann::ordered_json::array();
+  Json namespaces = Json::array();
   for (const NamespaceInfo& each : stable) {
     namespaces.push_back({{"className", each.class_name},
                           {"uniqueKey", each.unique_key},
@@ -38,11 +49,9 @@ void keep_namespace_numbers(const std::vector<NamespaceInfo>& before, Deployment
   }
   for (std::size_t i = 0; i < moved_to.size(); ++i) namespaces[moved_to[i]] = json["namespaces"][i];
   json["namespaces"] = namespaces;
-  for (auto& binding : json["bindings"]) {
-    const auto number = binding.find("namespace");
-    if (number == binding.end() || !number->is_number_unsigned()) continue;
-    const auto index = number->get<std::size_t>();
-    if (index < moved_to.size()) *number = moved_to[index];
+  renumber_bindings(json, moved_to);
+  if (json.contains("workers")) {
+    for (Json& worker : json["workers"]) renumber_bindings(worker, moved_to);
   }
   for (Route& route : deployment.routes) {
     if (route.name_space < moved_to.size()) route.name_space = moved_to[route.name_space];

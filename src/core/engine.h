@@ -274,7 +274,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   Quarantine quarantine_;
   std::deque<AgentId> probes_;           // to be asked
   std::unordered_set<AgentId> probing_;  // asked, not answered
-  std::vector<std::pair<Cron, std::string>> crons_;
+  std::vector<std::pair<Cron, CronTrigger>> crons_;
   std::int64_t crons_fired_ms_ = 0;
   os::TimerId cron_timer_;
   os::TimerId early_timer_;

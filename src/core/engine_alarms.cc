@@ -150,10 +150,10 @@ void Engine::fail_alarms_of(const Host& host, const std::unordered_set<AgentId>&
 
 void Engine::start_crons() {
   crons_.clear();
-  for (const std::string& expression : deployment_.crons) {
-    auto cron = Cron::parse(expression);
+  for (const CronTrigger& trigger : deployment_.crons) {
+    auto cron = Cron::parse(trigger.expression);
     if (cron) {
-      crons_.emplace_back(std::move(cron).value(), expression);
+      crons_.emplace_back(std::move(cron).value(), trigger);
     } else {
       report_.say(Level::kWarn, "a cron trigger is left out: " + cron.error().message);
     }
@@ -166,7 +166,7 @@ void Engine::arm_crons() {
   world_.loop.cancel(cron_timer_);
   if (crons_.empty() || stopping_) return;
   std::optional<std::int64_t> next;
-  for (const auto& [cron, expression] : crons_) {
+  for (const auto& [cron, trigger] : crons_) {
     const std::optional<std::int64_t> at = cron.next(crons_fired_ms_);
     if (at && (!next || *at < *next)) next = at;
   }
@@ -178,17 +178,18 @@ void Engine::arm_crons() {
 
 void Engine::fire_crons() {
   const std::int64_t now_ms = world_.clock.wall_ms();
-  for (const auto& [cron, expression] : crons_) {
+  for (const auto& [cron, trigger] : crons_) {
     const std::optional<std::int64_t> at = cron.next(crons_fired_ms_);
     if (!at || *at > now_ms) continue;
     const unsigned slot = least_loaded();
     if (unavailable_fault(slot) || crowded(slot)) {
       report_.say(Level::kWarn,
-                  "the cron trigger \"" + expression + "\" finds no host and is left out");
+                  "the cron trigger \"" + trigger.expression + "\" finds no host and is left out");
       continue;
     }
     wire::Scheduled message;
-    message.cron = expression;
+    message.worker = trigger.worker;
+    message.cron = trigger.expression;
     message.scheduled_ms = *at;
     deliver(slot, EventKind::kScheduled, nullptr, 0, message);
   }

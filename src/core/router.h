@@ -29,12 +29,18 @@ struct Route {
   std::string class_name{};
 };
 
-// What is deployed, as the core needs to know it.
+struct CronTrigger {
+  std::string expression;
+  std::uint16_t worker = 0;  // its number in the worker document
+};
+
+// What is deployed, as the core needs to know it: one worker that gets the requests, and maybe
+// others that it is bound to.
 struct Deployment {
   std::string worker_json;
   std::vector<NamespaceInfo> namespaces;
   std::vector<Route> routes;
-  std::vector<std::string> crons;
+  std::vector<CronTrigger> crons;
 };
 
 // "/agents/:segment/:name/…" in the path of a URL.

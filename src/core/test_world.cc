@@ -59,7 +59,8 @@ struct Reader {
     add({.type = "Scheduled",
          .slot = m.slot,
          .text = std::string(m.cron),
-         .number = m.scheduled_ms});
+         .number = m.scheduled_ms,
+         .count = m.worker});
   }
   void on(const wire::PeerData& m) {
     add({.type = "PeerData", .text = std::string(m.data), .count = m.peer});

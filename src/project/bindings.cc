@@ -39,7 +39,7 @@ class Reader {
         }
       }
     }
-    if (out_.durable_objects.empty()) tell_no_agents(config);
+    if (out_.durable_objects.empty() && out_.foreign.empty()) tell_no_agents(config);
     // Classes without a binding are reachable all the same, by ctx.exports.
     for (const StoredClass& stored : history_.classes) {
       if (check_class(stored.name, stored.at)) name_space(stored.name);
@@ -104,12 +104,16 @@ class Reader {
     return true;
   }
 
+  // Whether that worker is served too is not known here (workers.h).
   void foreign(const std::string& name, const std::string& class_name, const std::string& script,
                Position at) {
-    const std::string reason = "it is for the class \"" + class_name + "\" of the worker \"" +
-                               script + "\", and hearth serves \"" + worker_ + "\" only";
-    findings_.warn(at, "the binding \"" + name + "\" does not work: " + reason, "C117");
-    add_unsupported(name, "durable_objects", reason, at);
+    out_.all.push_back({name,
+                        at,
+                        {{"type", "durable_object"},
+                         {"name", name},
+                         {"className", class_name},
+                         {"worker", script}}});
+    out_.foreign.push_back({name, script, class_name, url_segment(name), at});
   }
 
   void check_history(const std::string& name, const std::string& class_name, Position at) {
@@ -223,13 +227,7 @@ class Reader {
       const auto entrypoint = findings_.text(entry, "entrypoint", path + ".entrypoint");
       if (!name || !service) continue;
       const Position at = entry.find("binding")->at;
-      if (*service != worker_) {
-        const std::string reason =
-            "it is for the worker \"" + *service + "\", and hearth serves \"" + worker_ + "\" only";
-        findings_.warn(at, "the binding \"" + *name + "\" does not work: " + reason, "C117");
-        add_unsupported(*name, "services", reason, at);
-        continue;
-      }
+      if (*service != worker_) out_.foreign.push_back({*name, *service, "", "", at});
       nlohmann::ordered_json document{{"type", "service"}, {"name", *name}, {"service", *service}};
       if (entrypoint) document["entrypoint"] = *entrypoint;
       if (const Value* props = entry.find("props")) document["props"] = to_json(*props);

@@ -23,14 +23,15 @@ struct Binding {
 struct Bindings {
   std::vector<Namespace> namespaces;
   std::vector<DurableObjectBinding> durable_objects;
+  std::vector<ForeignBinding> foreign;
   std::vector<Binding> all;  // Durable Objects first, then the other kinds in the file's order
   bool has_ai = false;
   std::string ai_name;
   Position ai_at;
 };
 
-// Everything but variables and secrets. Checks each binding's shape (C104), its class (C114, C116),
-// its script (C117) and its route (C106, C107, C108).
+// Everything but variables and secrets. Checks each binding's shape (C104), its class (C114, C116)
+// and its route (C106, C107, C108).
 Bindings read_bindings(const Value& config, const std::string& worker, const ClassHistory& history,
                        Findings& findings);
 

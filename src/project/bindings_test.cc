@@ -100,7 +100,7 @@ TEST(Bindings, WithoutAgentsASnippetIsOffered) {
               HasSubstr("\"durable_objects\": { \"bindings\""));
 }
 
-TEST(Bindings, AnotherWorkersClassOrServiceIsUnsupportedByName) {
+TEST(Bindings, AnotherWorkersClassOrServiceIsToldByName) {
   TestProject files;
   const Project project = files.load_jsonc(with(R"("durable_objects": { "bindings": [
       { "name": "Other", "class_name": "X", "script_name": "elsewhere" },
@@ -108,13 +108,15 @@ TEST(Bindings, AnotherWorkersClassOrServiceIsUnsupportedByName) {
       "services": [{ "binding": "SELF", "service": "w", "entrypoint": "Admin", "props": {"a": 1} },
                    { "binding": "AWAY", "service": "elsewhere" }])"));
   EXPECT_EQ(project.bindings.size(), 1u);
-  EXPECT_EQ(binding(project, "Other")["kind"], "durable_objects");
+  ASSERT_EQ(project.foreign.size(), 2u);
+  EXPECT_EQ(project.foreign[0].class_name, "X");
+  EXPECT_EQ(binding(project, "Other")["worker"], "elsewhere");
   EXPECT_EQ(binding(project, "SELF"), nlohmann::json({{"type", "service"},
                                                       {"name", "SELF"},
                                                       {"service", "w"},
                                                       {"entrypoint", "Admin"},
                                                       {"props", {{"a", 1}}}}));
-  EXPECT_THAT(binding(project, "AWAY")["reason"], HasSubstr("\"elsewhere\""));
+  EXPECT_EQ(project.foreign[1].worker, "elsewhere");
   EXPECT_THAT(warnings(project, "C117"), AllOf(HasSubstr("\"Other\""), HasSubstr("\"AWAY\"")));
 }
 

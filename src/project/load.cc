@@ -20,6 +20,7 @@
 #include "project/project.h"
 #include "project/toml.h"
 #include "project/variables.h"
+#include "project/workers.h"
 
 namespace hearth::project {
 namespace {
@@ -205,7 +206,8 @@ void note_parse(const FoundConfig& found, const ParsedConfig& parsed, Findings& 
 
 namespace {
 
-// Fills `found` with everything that it meets, and its text.
+// Reads one configuration; what it binds of other workers is not looked at yet. Fills `list` with
+// everything that it meets.
 Result<Project> read_project(const LoadOptions& given, std::vector<Finding>& list,
                              fs::path& config_path, std::string& config_text) {
   LoadOptions options = given;
@@ -256,6 +258,7 @@ Result<Project> read_project(const LoadOptions& given, std::vector<Finding>& lis
   project.exports = std::move(history.exports);
   project.namespaces = bindings.namespaces;
   project.bindings = bindings.durable_objects;
+  project.foreign = bindings.foreign;
   project.files = {project.config_path};
   project.files.insert(project.files.end(), variables->files.begin(), variables->files.end());
 
@@ -302,19 +305,61 @@ Finding from_sentence(const std::string& text, const fs::path& file) {
 
 }  // namespace
 
+Result<std::vector<Project>> load_all(const LoadOptions& options) {
+  std::vector<Project> all;
+  LoadOptions one = options;
+  one.others.clear();
+  for (std::size_t i = 0; i <= options.others.size(); ++i) {
+    if (i > 0) {
+      one.config = options.others[i - 1];
+      one.vars.clear();
+    }
+    std::vector<Finding> findings;
+    fs::path path;
+    std::string text;
+    Result<Project> read = read_project(one, findings, path, text);
+    if (!read && i > 0 && options.others.size() > 0) {
+      return Error{read.error().code, path.string() + ": " + read.error().message};
+    }
+    if (!read) return read.error();
+    all.push_back(*std::move(read));
+  }
+  const Status distinct = check_names(all);
+  if (!distinct) return distinct.error();
+  for (Project& project : all) {
+    for (const Finding& each : check_foreign(project, all)) {
+      project.warnings.push_back(sentence(each));
+    }
+  }
+  return all;
+}
+
 Result<Project> load(const LoadOptions& options) {
-  std::vector<Finding> findings;
-  fs::path path;
-  std::string text;
-  return read_project(options, findings, path, text);
+  Result<std::vector<Project>> all = load_all(options);
+  if (!all) return all.error();
+  return std::move(all->front());
 }
 
 Inspection inspect(const LoadOptions& options) {
   Inspection out;
   std::string text;
-  Result<Project> read = read_project(options, out.findings, out.config_path, text);
+  LoadOptions alone = options;
+  alone.others.clear();
+  Result<Project> read = read_project(alone, out.findings, out.config_path, text);
   if (read) {
     out.project = *std::move(read);
+    std::vector<Project> all{*out.project};
+    for (const fs::path& other : options.others) {
+      alone.config = other;
+      alone.vars.clear();
+      std::vector<Finding> unheard;
+      fs::path path;
+      std::string unread;
+      if (Result<Project> beside = read_project(alone, unheard, path, unread)) {
+        all.push_back(*std::move(beside));
+      }
+    }
+    for (Finding& each : check_foreign(*out.project, all)) out.findings.push_back(std::move(each));
   } else {
     out.error = read.error();
     const bool told =

@@ -33,6 +33,16 @@ struct DurableObjectBinding {
   Position class_at{};
 };
 
+// A binding of this worker to another one (`services`, or `durable_objects` with a `script_name`),
+// which is served if its configuration is given too.
+struct ForeignBinding {
+  std::string name;
+  std::string worker;
+  std::string class_name;  // of a Durable Object; empty: a service
+  std::string url_segment;
+  Position at{};
+};
+
 // How each key of the configuration is treated; all are listed at start.
 enum class KeySupport { kSupported, kReplaced, kIgnored, kUnknown };
 struct KeyReport {
@@ -72,6 +82,7 @@ struct Project {
   std::filesystem::path main;  // empty: there are assets only
   std::vector<Namespace> namespaces;
   std::vector<DurableObjectBinding> bindings;
+  std::vector<ForeignBinding> foreign;
   std::vector<Migration> migrations;
   std::vector<ExportedClass> exports;  // never beside migrations
   std::vector<std::string> crons;
@@ -91,6 +102,9 @@ struct LoadOptions {
   // A file, or the folder to look in. Empty: the current folder. A folder is searched for
   // wrangler.json, .jsonc and .toml, in wrangler's order, and so is each folder above it.
   std::filesystem::path config;
+  // Configurations of further workers that are served beside this one. They get the environment,
+  // and no `vars`.
+  std::vector<std::filesystem::path> others{};
   std::string environment;                                // --env
   std::vector<std::pair<std::string, std::string>> vars;  // --var K:V
   bool dev = true;
@@ -98,10 +112,13 @@ struct LoadOptions {
   std::function<std::optional<std::string>(const std::string&)> process_environment;
 };
 
-// Reads and checks the configuration. kNotFound: no file; kIo: one that cannot be read; kInvalid:
-// with file:line:column and what to write instead, one line for each fault. Unknown or unsupported
-// keys are never an error.
+// Reads and checks the configuration, and what it binds of `others`. kNotFound: no file; kIo: one
+// that cannot be read; kInvalid: with file:line:column and what to write instead, one line for each
+// fault. Unknown or unsupported keys are never an error.
 Result<Project> load(const LoadOptions& options);
+
+// As load(), for the worker and the others, in the order given. kInvalid too: two of one name.
+Result<std::vector<Project>> load_all(const LoadOptions& options);
 
 // As load(), with every finding by itself and its edits: for `hearth doctor`. `project` is there
 // unless a fault kept it from being read; `error` is load()'s.

@@ -12,6 +12,7 @@
 #include "core/trash.h"
 #include "os/files.h"
 #include "os/port_holder.h"
+#include "project/workers.h"
 #include "server/banner.h"
 #include "server/state_check.h"
 
@@ -58,32 +59,35 @@ bool App::start() {
   auto companions = Companions::find(os::program_path(), options_.node);
   if (!companions) return fail(companions.error().message), false;
   companions_ = std::move(companions).value();
-  if (!load_project()) return false;
-  state_ =
-      std::filesystem::absolute(options_.state.empty() ? project_.root / ".hearth" : options_.state)
-          .lexically_normal();
+  if (!load_projects()) return false;
+  state_ = std::filesystem::absolute(options_.state.empty() ? read_.front().root / ".hearth"
+                                                            : options_.state)
+               .lexically_normal();
   auto registry = core::Registry::open(state_, loop_);
   if (!registry) return fail(registry.error().message), false;
   registry_ = std::move(registry).value();
   if (const Status moved = core::move_trash(state_, *registry_); !moved) {
     return fail(moved.error().message), false;
   }
-  auto plan = adopt_state(project_, state_, *registry_, state_rules());
-  if (!plan) {
+  auto plans = plan_migrations(read_);
+  if (!plans) {
     registry_->close();  // nothing was opened
-    return fail(plan.error().message), false;
+    return fail(plans.error().message), false;
   }
-  plan_ = std::move(plan).value();
+  plans_ = std::move(plans).value();
 
-  print(banner(project_, coloured()));
-  for (const std::string& warning : project_.warnings) {
-    console_.say(core::Level::kWarn, warning);
+  print(banner(read_, coloured()));
+  for (const project::Project& project : read_) {
+    for (const std::string& warning : project.warnings) {
+      console_.say(core::Level::kWarn, warning);
+    }
   }
-  for (const std::string& warning : plan_.warnings) console_.say(core::Level::kWarn, warning);
+  tell_plans();
+  make_builds();
   make_engine();
   if (!start_network() || !start_admin()) return false;
   wait_for_signals();
-  start_bundler();
+  start_builds();
   if (dev()) watch_files();
   return true;
 }
@@ -91,21 +95,22 @@ bool App::start() {
 project::LoadOptions App::load_options() const {
   project::LoadOptions options;
   options.config = options_.config;
+  options.others = options_.others;
   options.environment = options_.environment;
   options.vars = options_.vars;
   options.dev = dev();
   return options;
 }
 
-bool App::load_project() {
-  auto loaded = project::load(load_options());
+bool App::load_projects() {
+  auto loaded = project::load_all(load_options());
   if (!loaded) return fail(loaded.error().message), false;
-  project_ = std::move(loaded).value();
+  read_ = std::move(loaded).value();
   return true;
 }
 
 void App::make_engine() {
-  launcher_ = std::make_unique<NodeLauncher>(context_, processes_, companions_, project_.root,
+  launcher_ = std::make_unique<NodeLauncher>(context_, processes_, companions_, first().root,
                                              options_.inspect);
   core::EngineOptions options;
   options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
@@ -134,10 +139,10 @@ std::uint32_t App::hang_timeout_ms() const {
 
 bool App::start_network() {
   net::ServerOptions options;
-  options.address = !options_.ip.empty()       ? options_.ip
-                    : !project_.dev_ip.empty() ? project_.dev_ip
-                                               : options.address;
-  options.port = options_.port.value_or(project_.dev_port.value_or(options.port));
+  options.address = !options_.ip.empty()      ? options_.ip
+                    : !first().dev_ip.empty() ? first().dev_ip
+                                              : options.address;
+  options.port = options_.port.value_or(first().dev_port.value_or(options.port));
   options.request_body_bytes_max = options_.body_bytes_max;
   options.ping_interval_ms = options_.ping_s * 1'000;
   network_ = net::make_server(context_, options, *engine_);
@@ -157,39 +162,40 @@ bool App::start_network() {
 
 // ---- build and deploy
 
-void App::start_bundler() {
-  Json job = Json::parse(project_.bundle_job_json);
-  job["outdir"] = (state_ / "bundle").string();
-  job["watch"] = dev();
-  job["scan"] = dev();
-  last_bundler_ = std::move(bundler_);
-  bundler_ = std::make_unique<Bundler>(
-      context_, processes_, companions_, [this](std::string_view line) { on_report(line); },
-      [this](os::ExitStatus status) { on_bundler_end(status); });
-  const Status started = bundler_->start(job.dump());
-  if (!started) fail("the bundler could not be started: " + started.error().message);
-}
-
-void App::on_report(std::string_view line) {
-  auto read = read_report(line);
-  if (!read) return console_.say(core::Level::kWarn, read.error().message);
-  BuildReport& report = *read;
-  for (const std::string& warning : report.warnings) console_.say(core::Level::kWarn, warning);
-  if (report.ok) built_ = report;
-  if (report.ok) facts_ = facts_of_report(line);
-  if (report.ok && report.unchanged && serving_) return;
-  consider(report);
-}
-
-// Serves a build, if it is whole; with none that is, clients get its fault.
-void App::consider(BuildReport& report) {
-  if (report.ok && exports_all_classes(report)) {
-    bundle_ = report.bundle;
-    return deploy(report.bundle);
+void App::make_builds() {
+  for (project::Project& project : read_) {
+    const bool is_first = builds_.empty();
+    WorkerBuild::Setting setting{context_, processes_, companions_, console_};
+    setting.folder = is_first ? state_ / "bundle" : state_ / "bundle" / project.name;
+    setting.dev = dev();
+    setting.first = is_first;
+    const std::size_t number = builds_.size();
+    WorkerBuild::Hooks hooks;
+    hooks.on_built = [this] { deploy(); };
+    hooks.on_broken = [this, number](const BuildReport& report) {
+      on_broken(builds_[number]->project(), report);
+    };
+    hooks.on_end = [this, number](os::ExitStatus status) {
+      on_bundler_end(*builds_[number], status);
+    };
+    builds_.push_back(
+        std::make_unique<WorkerBuild>(std::move(project), std::move(setting), std::move(hooks)));
   }
-  console_.say(core::Level::kError, "the build is broken" +
-                                        std::string(serving_ ? "; the last good one goes on" : "") +
-                                        "\n" + report.errors);
+  read_.clear();
+}
+
+void App::start_builds() {
+  for (const auto& build : builds_) {
+    const Status started = build->start();
+    if (!started) return fail(started.error().message);
+  }
+}
+
+void App::on_broken(const project::Project& project, const BuildReport& report) {
+  const std::string whose = builds_.size() == 1 ? "" : " of " + project.name;
+  console_.say(core::Level::kError, "the build" + whose + " is broken" +
+                                        (serving_ ? "; the last good one goes on" : "") + "\n" +
+                                        report.errors);
   if (!dev()) return fail("nothing to serve");
   tell_listening();
   engine_->set_build_fault(report.fault);
@@ -203,61 +209,51 @@ void App::tell_listening() {
 }
 
 std::string App::address() const {
+  const std::string& of_project = first().dev_ip;
   const std::string address =
-      options_.ip.empty() ? (project_.dev_ip.empty() ? "127.0.0.1" : project_.dev_ip) : options_.ip;
+      options_.ip.empty() ? (of_project.empty() ? "127.0.0.1" : of_project) : options_.ip;
   return address.find(':') != std::string::npos ? "[" + address + "]" : address;
 }
 
-// B204: a bound class that main does not export would fail at its first use.
-bool App::exports_all_classes(BuildReport& report) const {
-  if (!report.exports_known) return true;
-  for (const project::Finding& each : check_exports(project_, facts_)) {
-    if (each.code != "B204") continue;
-    const std::string diff = project::diff_of(each.edits, project_.root);
-    report.fault = {.code = each.code,
-                    .status = 503,
-                    .message = each.message,
-                    .where = place_in_config(project_, each.at),
-                    .fix = diff.empty() ? "Export the class from the file that main names." : diff};
-    report.errors = "  B204: " + report.fault.message + "\n" + report.fault.fix;
-    return false;
+// What is served from now on: every worker's last good build.
+void App::deploy() {
+  std::vector<project::Project> projects;
+  for (const auto& build : builds_) {
+    if (build->bundle().empty()) return;  // it will come
+    projects.push_back(build->project());
   }
-  return true;
-}
-
-std::string App::worker_document(const std::string& bundle) const {
-  Json document = Json::parse(project_.worker_json);
-  document["bundle"] = bundle;
+  project::Joined joined = project::join(projects);
+  Json& document = joined.document;
   document["state"] = state_.string();
-  document["root"] = project_.root.string();
+  document["root"] = projects.front().root.string();
   document["durability"] = options_.durability;
   document["hangTimeoutMs"] = hang_timeout_ms();
-  Json& namespaces = document["namespaces"];
-  for (std::size_t i = 0; i < namespaces.size() && i < project_.namespaces.size(); ++i) {
-    namespaces[i]["uniqueKey"] = project_.namespaces[i].unique_key;
-  }
-  return document.dump();
-}
-
-void App::deploy(const std::string& bundle) {
   core::Deployment deployment;
-  deployment.worker_json = worker_document(bundle);
-  for (const auto& each : project_.namespaces) {
+  for (std::size_t number = 0; number < builds_.size(); ++number) {
+    Json& part = number == 0 ? document : document["workers"][number - 1];
+    part["bundle"] = builds_[number]->bundle();
+    for (const std::string& cron : projects[number].crons) {
+      deployment.crons.push_back({cron, static_cast<std::uint16_t>(number)});
+    }
+  }
+  deployment.worker_json = document.dump();
+  for (const auto& each : joined.namespaces) {
     deployment.namespaces.push_back({each.class_name, each.unique_key});
   }
-  for (const auto& each : project_.bindings) {
-    deployment.routes.push_back({each.url_segment, each.name, each.name_space,
-                                 place_in_config(project_, each.name_at), each.class_name});
+  for (const auto& each : joined.routes) {
+    deployment.routes.push_back({each.segment, each.binding, each.name_space,
+                                 place_in_config(projects.front(), each.at), each.class_name});
   }
-  deployment.crons = project_.crons;
   deployed_ms_ = clock_.steady_ms();
   deployment_ = engine_->deploy(std::move(deployment));
 }
 
-void App::on_bundler_end(os::ExitStatus status) {
+void App::on_bundler_end(const WorkerBuild& build, os::ExitStatus status) {
   if (stopping_) return;
   if (!dev()) {
-    if (bundle_.empty() && exit_code_ == 0) fail("the bundler ended with " + status.describe());
+    if (build.bundle().empty() && exit_code_ == 0) {
+      fail("the bundler ended with " + status.describe());
+    }
     return;
   }
   fail("the bundler ended with " + status.describe() + "; changes would not be seen");
@@ -276,17 +272,36 @@ void App::on_serving() {
   tell_admin();
 }
 
-StateRules App::state_rules() const {
-  return {.workers = {}, .confirmed = options_.yes_delete, .tolerates_missing_tags = dev()};
+// What each worker's migrations ask of the state; nothing is changed yet.
+Result<std::vector<project::MigrationPlan>> App::plan_migrations(
+    std::vector<project::Project>& projects) {
+  StateRules rules{.confirmed = options_.yes_delete, .tolerates_missing_tags = dev()};
+  for (const project::Project& project : projects) rules.workers.push_back(project.name);
+  std::vector<project::MigrationPlan> plans;
+  for (project::Project& project : projects) {
+    auto plan = adopt_state(project, state_, *registry_, rules);
+    if (!plan) return plan.error();
+    plans.push_back(std::move(plan).value());
+  }
+  return plans;
+}
+
+void App::tell_plans() {
+  for (const project::MigrationPlan& plan : plans_) {
+    for (const std::string& warning : plan.warnings) console_.say(core::Level::kWarn, warning);
+  }
 }
 
 // The code has loaded and no agent is open by it: what its migrations ask of the state is done now.
 bool App::record_migrations(std::uint64_t deployment) {
   if (deployment != deployment_) return true;
-  const Status changed = registry_->change_namespaces(change_of(project_, plan_, clock_.wall_ms()));
-  if (!changed) return fail(changed.error().message), false;
-  for (const std::string& line : told_steps(plan_)) console_.say(core::Level::kInfo, line);
-  plan_ = {};
+  for (std::size_t i = 0; i < plans_.size() && i < builds_.size(); ++i) {
+    const Status changed =
+        registry_->change_namespaces(change_of(builds_[i]->project(), plans_[i], clock_.wall_ms()));
+    if (!changed) return fail(changed.error().message), false;
+    for (const std::string& line : told_steps(plans_[i])) console_.say(core::Level::kInfo, line);
+    plans_[i] = {};
+  }
   if (!serving_) clear_trash();
   return true;
 }
@@ -303,33 +318,13 @@ void App::on_loaded(std::uint64_t deployment, std::string_view json) {
     console_.say(core::Level::kInfo,
                  "reloaded in " + duration_text(clock_.steady_ms() - deployed_ms_));
   }
-  const Json loaded = Json::parse(json, nullptr, false);
+  auto loaded = nlohmann::json::parse(json, nullptr, false);
   if (!loaded.is_object() || !loaded.contains("handlers")) return;
-  facts_.ready = loaded;
-  if (dev()) tell_findings();
-  const auto& handlers = loaded["handlers"];
-  const bool scheduled =
-      std::find(handlers.begin(), handlers.end(), Json("scheduled")) != handlers.end();
-  if (!project_.crons.empty() && !scheduled) {
-    console_.say(core::Level::kWarn,
-                 "the configuration has cron triggers, but the worker's default export has no "
-                 "scheduled handler");
+  const auto others = loaded.value("workers", nlohmann::json::array());
+  for (std::size_t i = 0; i < others.size() && i + 1 < builds_.size(); ++i) {
+    builds_[i + 1]->loaded(others[i]);
   }
-}
-
-// The checks of the code that `hearth doctor` makes; each finding is told when it is new.
-void App::tell_findings() {
-  std::set<std::string> found;
-  std::vector<project::Finding> all = check_exports(project_, facts_);
-  for (project::Finding& each : check_code(project_, facts_)) all.push_back(std::move(each));
-  for (const project::Finding& each : all) {
-    const std::string text = project::sentence(each);
-    found.insert(text);
-    if (told_.contains(text)) continue;
-    const std::string diff = project::diff_of(each.edits, project_.root);
-    console_.say(core::Level::kWarn, text + (diff.empty() ? "" : "\n" + diff));
-  }
-  told_ = std::move(found);
+  builds_.front()->loaded(std::move(loaded));
 }
 
 void App::on_load_failed(std::string_view json) {
@@ -344,7 +339,11 @@ void App::on_load_failed(std::string_view json) {
 
 void App::watch_files() {
   watched_.clear();
-  for (const auto& path : project_.files) watched_.push_back({path, os::modified_ms(path)});
+  for (const auto& build : builds_) {
+    for (const auto& path : build->project().files) {
+      watched_.push_back({path, os::modified_ms(path)});
+    }
+  }
   loop_.cancel(watch_timer_);
   watch_timer_ = loop_.after(kWatchMs, [this] { look_at_files(); });
 }
@@ -354,36 +353,32 @@ void App::look_at_files() {
   const bool changed = std::any_of(watched_.begin(), watched_.end(), [](const WatchedFile& file) {
     return os::modified_ms(file.path) != file.modified_ms;
   });
-  if (changed) reload_project();
+  if (changed) reload_projects();
   watch_files();
 }
 
-void App::reload_project() {
-  auto loaded = project::load(load_options());
-  if (loaded && loaded->name != project_.name) {
-    return console_.say(core::Level::kWarn,
-                        "the worker was renamed: restart hearth, for its agents are kept by name");
-  }
-  if (loaded) {
-    auto plan = adopt_state(*loaded, state_, *registry_, state_rules());
-    if (!plan) return console_.say(core::Level::kError, plan.error().message);
-    for (const std::string& each : plan->warnings) console_.say(core::Level::kWarn, each);
-    plan_ = std::move(plan).value();
-  } else {
+void App::reload_projects() {
+  auto loaded = project::load_all(load_options());
+  if (!loaded) {
     return console_.say(core::Level::kError,
                         "the configuration is broken; the last good one goes "
                         "on\n  " +
                             loaded.error().message);
   }
-  console_.say(core::Level::kInfo, "the configuration changed");
-  const bool same_job = loaded->bundle_job_json == project_.bundle_job_json;
-  project_ = std::move(loaded).value();
-  for (const std::string& warning : project_.warnings) {
-    console_.say(core::Level::kWarn, warning);
+  for (std::size_t i = 0; i < builds_.size(); ++i) {
+    if ((*loaded)[i].name == builds_[i]->project().name) continue;
+    return console_.say(core::Level::kWarn,
+                        "the worker was renamed: restart hearth, for its agents are kept by name");
   }
-  if (!same_job) return start_bundler();
-  // The same bundle may be whole with this configuration, or no longer be.
-  if (built_) consider(*built_);
+  auto plans = plan_migrations(*loaded);
+  if (!plans) return console_.say(core::Level::kError, plans.error().message);
+  plans_ = std::move(plans).value();
+  tell_plans();
+  console_.say(core::Level::kInfo, "the configuration changed");
+  for (std::size_t i = 0; i < builds_.size(); ++i) {
+    const Status changed = builds_[i]->change(std::move((*loaded)[i]));
+    if (!changed) return fail(changed.error().message);
+  }
 }
 
 // ---- the end

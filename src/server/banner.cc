@@ -39,7 +39,7 @@ void add_table(std::string& out, const std::vector<Row>& rows, const Paint& pain
 }
 
 void add_bindings(std::string& out, const project::Project& project, const Paint& paint) {
-  if (project.bindings.empty()) return;
+  if (project.bindings.empty() && project.foreign.empty()) return;
   std::vector<Row> rows{{"agent", "class", "url", "migration", "sql"}};
   for (const auto& binding : project.bindings) {
     const bool own = binding.name_space < project.namespaces.size();
@@ -48,7 +48,12 @@ void add_bindings(std::string& out, const project::Project& project, const Paint
                     name_space && name_space->migrated ? "yes" : "no",
                     name_space && name_space->sqlite ? "yes" : "no"});
   }
-  add_table(out, rows, paint);
+  for (const auto& binding : project.foreign) {
+    if (binding.class_name.empty()) continue;
+    rows.push_back({binding.name, binding.class_name + " of " + binding.worker,
+                    "/agents/" + binding.url_segment + "/:name", "", ""});
+  }
+  if (rows.size() > 1) add_table(out, rows, paint);
 }
 
 void add_keys(std::string& out, const project::Project& project, const Paint& paint) {
@@ -72,13 +77,19 @@ void add_keys(std::string& out, const project::Project& project, const Paint& pa
 
 }  // namespace
 
-std::string banner(const project::Project& project, bool colour) {
+std::string banner(const std::vector<project::Project>& projects, bool colour) {
   const Paint paint{colour};
+  const project::Project& project = projects.front();
   std::string out = "\n" + paint.bold("hearth " + std::string(version())) + "  " + project.name +
                     paint.dim("  " + project.config_path.string()) + "\n\n";
   add_bindings(out, project, paint);
   if (!project.bindings.empty()) out += "\n";
   add_keys(out, project, paint);
+  for (std::size_t i = 1; i < projects.size(); ++i) {
+    out += paint.bold("  and " + projects[i].name) +
+           paint.dim("  " + projects[i].config_path.string()) + "\n\n";
+    add_keys(out, projects[i], paint);
+  }
   return out;
 }
 

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "project/project.h"
 
 namespace hearth::server {
 
-std::string banner(const project::Project& project, bool colour);
+// `projects`: the first gets the requests.
+std::string banner(const std::vector<project::Project>& projects, bool colour);
 // Each agent with its class and its URL.
 std::string route_table(const project::Project& project, bool colour);
 

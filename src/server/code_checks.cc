@@ -181,6 +181,9 @@ class Checks {
       segments.push_back(binding.url_segment);
       served += (served.empty() ? "" : ", ") + ("/agents/" + binding.url_segment + "/:name");
     }
+    for (const auto& binding : project_.foreign) {
+      if (!binding.class_name.empty()) segments.push_back(binding.url_segment);
+    }
     for (const Json& file : files_) {
       const fs::path path = text_of(file, "file");
       for (const Json& call : list_of(file, "clients")) {
@@ -430,10 +433,10 @@ std::vector<Finding> check_exports(const project::Project& project, const CodeFa
 std::vector<Finding> check_code(const project::Project& project, const CodeFacts& facts) {
   Checks checks(project, facts);
   checks.bases();
-  checks.handlers();
+  if (facts.gets_requests) checks.handlers();
   checks.env();
   checks.routes();
-  checks.clients();
+  if (facts.gets_requests) checks.clients();
   checks.built_in_modules();
   return checks.take();
 }

@@ -14,6 +14,7 @@
 namespace hearth::server {
 
 struct CodeFacts {
+  bool gets_requests = true;         // the first worker of those that are served
   nlohmann::json scan;               // of the build report; null when there is none
   std::vector<std::string> exports;  // of the entry point
   bool exports_known = false;

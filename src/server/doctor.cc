@@ -17,6 +17,7 @@
 #include "os/files.h"
 #include "project/catalogue.h"
 #include "project/config_edits.h"
+#include "project/workers.h"
 #include "server/bundler.h"
 #include "server/doctor_print.h"
 #include "server/node_launcher.h"
@@ -133,6 +134,7 @@ class Doctor {
     companions_ = std::move(companions).value();
     project::LoadOptions load;
     load.config = options_.config;
+    load.others = options_.others;
     load.environment = options_.environment;
     load.vars = options_.vars;
     project::Inspection inspection = project::inspect(load);
@@ -165,6 +167,7 @@ class Doctor {
     if (!read) return out_.notes.push_back(read.error().message);
     if (!read->ok) return add(build_findings(report, out_.project->root));
     out_.facts = facts_of_report(report);
+    out_.facts.gets_requests = options_.first;
     add(check_exports(*out_.project, out_.facts));
     load(read->bundle);
     add(check_code(*out_.project, out_.facts));
@@ -226,7 +229,7 @@ class Doctor {
   }
 
   void load(const std::string& bundle) {
-    auto document = nlohmann::ordered_json::parse(out_.project->worker_json);
+    auto document = project::join({*out_.project}).document;
     document["bundle"] = bundle;
     document["state"] = (work_.path / "state").string();
     // What the code prints while it is loaded is no part of the report.
@@ -335,9 +338,12 @@ Examination examine(const Options& options) {
   return Doctor(options).run();
 }
 
-int doctor(const Options& options) {
-  ::signal(SIGPIPE, SIG_IGN);
+namespace {
+
+// One worker; `config_path` is where its configuration was found.
+int doctor_of(const Options& options, fs::path& config_path) {
   Examination examination = examine(options);
+  config_path = examination.config_path;
   if (options.fix) {
     const std::string diffs = fix(options, examination);
     if (!options.json) print(diffs);
@@ -348,6 +354,24 @@ int doctor(const Options& options) {
   } else {
     print("hearth doctor  " + examination.config_path.string() + "\n\n" +
           examination_text(examination, coloured()));
+  }
+  return code;
+}
+
+}  // namespace
+
+int doctor(const Options& options) {
+  ::signal(SIGPIPE, SIG_IGN);
+  fs::path first;
+  int code = doctor_of(options, first);
+  for (std::size_t i = 0; i < options.others.size(); ++i) {
+    Options one = options;
+    std::swap(one.config, one.others[i]);
+    one.vars.clear();
+    one.first = false;
+    if (one.state.empty()) one.state = first.parent_path() / ".hearth";
+    fs::path path;
+    code = std::max(code, doctor_of(one, path));
   }
   return code;
 }

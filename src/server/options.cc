@@ -12,6 +12,7 @@ constexpr std::uint16_t kInspectPort = 9229;
 
 struct Raw {
   Options options;
+  std::vector<std::string> configs;
   std::vector<std::string> vars;
   std::string inspect;
   std::vector<std::string> origins;
@@ -20,8 +21,12 @@ struct Raw {
 // What says which project is meant, and how it is read.
 void add_project_options(CLI::App& command, Raw& raw) {
   Options& options = raw.options;
-  command.add_option("-c,--config", options.config,
-                     "wrangler.jsonc, .json or .toml (default: found from the current folder up)");
+  command
+      .add_option("-c,--config", raw.configs,
+                  "wrangler.jsonc, .json or .toml (default: found from the current folder up); "
+                  "given again: another worker, for the first one's bindings")
+      ->expected(1)
+      ->take_all();
   command.add_option("--env", options.environment, "the environment of the configuration to use");
   command.add_option("--state", options.state,
                      "where agents are kept (default: .hearth beside the configuration)");
@@ -143,6 +148,10 @@ Parsed parse_command_line(int argc, const char* const* argv) {
                     : doctor->parsed()        ? Command::kDoctor
                     : explain->parsed()       ? Command::kExplain
                                               : Command::kDev;
+  if (!raw.configs.empty()) {
+    options.config = raw.configs.front();
+    options.others.assign(raw.configs.begin() + 1, raw.configs.end());
+  }
   for (const std::string& var : raw.vars) {
     const std::size_t colon = var.find(':');
     options.vars.emplace_back(var.substr(0, colon), var.substr(colon + 1));

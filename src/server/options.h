@@ -17,7 +17,9 @@ enum class Command { kDev, kServe, kDoctor, kExplain, kVersion };
 
 struct Options {
   Command command = Command::kDev;
-  std::filesystem::path config;  // empty: looked for from the current folder upwards
+  std::filesystem::path config;               // empty: looked for from the current folder upwards
+  std::vector<std::filesystem::path> others;  // configurations of further workers
+  bool first = true;  // doctor: the worker at hand is the one that gets the requests
   std::string environment;
   std::optional<std::uint16_t> port;
   std::string ip;

@@ -88,7 +88,7 @@ TEST(Banner, ListsAgentsAndKeys) {
   project.bindings.push_back({"Coder", "Coder", 0, "coder"});
   project.keys.push_back({"name", project::KeySupport::kSupported, ""});
   project.keys.push_back({"placement", project::KeySupport::kIgnored, "one machine"});
-  const std::string text = banner(project, false);
+  const std::string text = banner({project}, false);
   EXPECT_NE(text.find("/agents/coder/:name"), std::string::npos);
   EXPECT_NE(text.find("supported  name"), std::string::npos);
   EXPECT_NE(text.find("placement: one machine"), std::string::npos);

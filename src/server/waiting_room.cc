@@ -12,9 +12,9 @@ constexpr std::uint32_t kLookMs = 300;
 constexpr std::uint32_t kLeaveMs = 500;
 constexpr std::uint32_t kRetryAfterS = 1;
 
-project::LoadOptions load_options(const Options& options) {
+project::LoadOptions load_options(const Options& options, const std::filesystem::path& config) {
   project::LoadOptions load;
-  load.config = options.config;
+  load.config = config;
   load.environment = options.environment;
   load.vars = options.vars;
   load.dev = true;
@@ -48,10 +48,14 @@ bool WaitingRoom::wait() {
 }
 
 std::optional<project::Finding> WaitingRoom::look() const {
-  const project::Inspection inspection = project::inspect(load_options(options_));
-  if (inspection.project || inspection.config_path.empty()) return std::nullopt;
-  for (const project::Finding& each : inspection.findings) {
-    if (each.weight == project::Weight::kFault) return each;
+  std::vector<std::filesystem::path> configs{options_.config};
+  configs.insert(configs.end(), options_.others.begin(), options_.others.end());
+  for (const std::filesystem::path& config : configs) {
+    const project::Inspection inspection = project::inspect(load_options(options_, config));
+    if (inspection.project || inspection.config_path.empty()) continue;
+    for (const project::Finding& each : inspection.findings) {
+      if (each.weight == project::Weight::kFault) return each;
+    }
   }
   return std::nullopt;
 }

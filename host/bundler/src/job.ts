@@ -36,6 +36,8 @@ export interface Job {
   baseDir: string;
   jsxFactory: string | null;
   jsxFragment: string | null;
+  /** The name of a worker that is served beside the first; null: the first. */
+  worker: string | null;
 }
 
 const RULE_TYPES: readonly string[] =
@@ -89,6 +91,7 @@ export function parseJob(text: string): Job {
     baseDir: baseDir === null ? path.dirname(main) : path.resolve(root, baseDir),
     jsxFactory: text_(fields, "jsxFactory"),
     jsxFragment: text_(fields, "jsxFragment"),
+    worker: text_(fields, "worker"),
   };
 }
 

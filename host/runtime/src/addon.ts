@@ -28,7 +28,7 @@ export interface Handlers {
   /** The agent may not run; whoever waits for it gets the message. */
   agentRefused(namespace: number, id: string, message: string): void;
   probeAlarm(namespace: number, id: string): void;
-  scheduled(slot: number, cron: string, scheduledMs: number): void;
+  scheduled(slot: number, cron: string, scheduledMs: number, worker: number): void;
   peerData(peer: number, data: Uint8Array): void;
   peerGone(peer: number): void;
   drain(deadlineMs: number): void;

@@ -50,7 +50,7 @@ const handlers: Handlers = {
   agentResume: (namespace, id) => worker().residency.resume(namespace, id),
   agentRefused: (namespace, id, message) => worker().residency.refused(namespace, id, message),
   probeAlarm: (namespace, id) => worker().residency.probeAlarm(namespace, id),
-  scheduled: (slot, cron, scheduledMs) => worker().requests.scheduled(slot, cron, scheduledMs),
+  scheduled: (slot, cron, scheduledMs, number) => worker().scheduled(slot, number, cron, scheduledMs),
   peerData: (peer, data) => worker().rpc.peers.received(peer, data),
   peerGone: (peer) => worker().rpc.peers.gone(peer),
   drain(deadlineMs) {

@@ -3,7 +3,7 @@
 // without loader hooks, and a name that the platform lacks is found while bundling.
 import type { Plugin } from "esbuild";
 
-import { MODULES_KEY, NAMES } from "../../../runtime/src/modules/names.ts";
+import { MODULES_KEY, moduleKey, NAMES } from "../../../runtime/src/modules/names.ts";
 import { nearest } from "../nearest.ts";
 
 export const PLATFORM_NAMESPACE = "hearth-platform";
@@ -12,9 +12,10 @@ const names: Record<string, readonly string[]> = NAMES;
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
-/** The text of the module that stands for `specifier` in the bundle. */
-export function platformModule(specifier: string, exported: readonly string[]): string {
-  const lines = [`const m = globalThis[Symbol.for(${JSON.stringify(MODULES_KEY)})][${JSON.stringify(specifier)}];`];
+/** The text of the module that stands for `specifier` in a worker's bundle (null: the first worker). */
+export function platformModule(specifier: string, exported: readonly string[], worker: string | null = null): string {
+  const key = JSON.stringify(moduleKey(specifier, worker));
+  const lines = [`const m = globalThis[Symbol.for(${JSON.stringify(MODULES_KEY)})][${key}];`];
   for (const name of exported) {
     if (name === "default") lines.push("export default m.default;");
     else if (IDENTIFIER.test(name)) lines.push(`export const ${name} = m.${name};`);
@@ -23,7 +24,7 @@ export function platformModule(specifier: string, exported: readonly string[]): 
   return lines.join("\n") + "\n";
 }
 
-export function platformPlugin(): Plugin {
+export function platformPlugin(worker: string | null): Plugin {
   return {
     name: "hearth-platform",
     setup(build) {
@@ -48,7 +49,7 @@ export function platformPlugin(): Plugin {
         }],
       }));
       build.onLoad({ filter: /.*/, namespace: PLATFORM_NAMESPACE }, (args) => ({
-        contents: platformModule(args.path, names[args.path]!),
+        contents: platformModule(args.path, names[args.path]!, worker),
         loader: "js",
       }));
     },

@@ -1,4 +1,4 @@
-// What every part of the agents' room shares: the worker that is loaded, and the addon. One a
+// What every part of the agents' room shares: the workers that are loaded, and the addon. One a
 // process; built by main.ts and passed in.
 import type { Addon } from "../addon.ts";
 import type { Faults } from "../faults/faults.ts";
@@ -33,6 +33,13 @@ export interface ReportDetails {
   reference?: string;
 }
 
+/** What the code of one worker is given. */
+export interface WorkerScope {
+  readonly env: object;
+  /** `ctx.exports`. */
+  readonly exports: object;
+}
+
 export interface AgentHost {
   readonly addon: Addon;
   readonly stateDirectory: string;
@@ -42,8 +49,8 @@ export interface AgentHost {
   readonly namespaces: readonly NamespaceInfo[];
   /** The exported class of a namespace; undefined: the bundle does not export it. */
   classOf(namespace: NamespaceInfo): AgentClass | undefined;
-  readonly env: object;
-  readonly exports: object;
+  /** The worker whose class a namespace (by number) is for. */
+  workerOf(namespace: number): WorkerScope;
   /** A stub that sends its calls to `call`. */
   facetStub(address: AgentAddress, call: (operation: AgentOperation) => Promise<unknown>): object;
   readonly faults: Faults;

@@ -291,7 +291,7 @@ export class Agent implements AgentInstance, StorageOwner {
     this.#shut++;
     try {
       const Class = this.keeper.agentClass();
-      this.object = this.context(() => new Class(this.state, this.host.env));
+      this.object = this.context(() => new Class(this.state, this.host.workerOf(this.address.namespace).env));
     } catch (error) {
       this.reset(error);
       return;

@@ -38,7 +38,7 @@ export class DurableObjectState {
   }
 
   get exports(): object {
-    return this.#agent.host.exports;
+    return this.#agent.host.workerOf(this.#agent.address.namespace).exports;
   }
 
   get facets(): DurableObjectFacets {

@@ -3,9 +3,14 @@
 import type { Addon, Database } from "../addon.ts";
 import type { Remote } from "../web/websocket.ts";
 
-/** A class of the worker that stores state; `index` is its place in the worker document. */
+/**
+ * A class that stores state; `index` is its place in the worker document. `worker`: whose it is, 0 or
+ * absent the first's. `removed`: the configuration no longer has it, only its number is kept.
+ */
 export interface NamespaceInfo {
   readonly index: number;
+  readonly worker?: number;
+  readonly removed?: boolean;
   readonly className: string;
   readonly uniqueKey: string;
   readonly sqlite: boolean;
@@ -106,8 +111,13 @@ export interface OpenEntrypoint {
 export interface RuntimeServices {
   readonly addon: Addon;
   readonly dispatcher: Dispatcher;
-  /** Opens an entrypoint ("default" or a named one) with `ctx.props`; null if the worker has none. */
-  openEntrypoint(name: string, props: unknown): OpenEntrypoint | null;
+  /**
+   * Opens an entrypoint ("default" or a named one) of a worker by its number, with `ctx.props`; null if
+   * that worker has none.
+   */
+  openEntrypoint(name: string, props: unknown, worker: number): OpenEntrypoint | null;
+  /** The file that a worker's assets have for a request to its default entrypoint, or null. */
+  asset?(request: Request, worker: number): Response | Promise<Response> | null;
   /**
    * The core's connection for the client end of a pair (a Response's webSocket): opened with SocketOpen
    * if it was not yet. Asking again gives the same id.

@@ -1,7 +1,7 @@
 // The modules that the platform provides under `cloudflare:`, and the names that each exports.
 // The bundler makes an ES module of each entry (its bindings must be known before anything runs), and
-// the runtime fills the table `globalThis[Symbol.for("hearth.modules")]` with the values. Data only:
-// nothing is imported here, so that both sides may.
+// the runtime fills the table `globalThis[Symbol.for("hearth.modules")]` with the values. Nothing
+// is imported here, so that both sides may.
 
 /** Specifier → the names that it exports. None has a default export. */
 export const NAMES: Record<string, readonly string[]> = {
@@ -34,3 +34,8 @@ export const NAMES: Record<string, readonly string[]> = {
 
 /** Where the runtime keeps the modules' values: `globalThis[Symbol.for(MODULES_KEY)][specifier]`. */
 export const MODULES_KEY = "hearth.modules";
+
+/** Where a worker other than the first finds a module that has members of its own for each worker. */
+export function moduleKey(specifier: string, worker: string | null): string {
+  return worker !== null && specifier === "cloudflare:workers" ? `${specifier}@${worker}` : specifier;
+}

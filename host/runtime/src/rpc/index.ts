@@ -10,25 +10,25 @@ export interface Rpc {
   readonly peers: Peers;
   /** What `namespace.get(id)` returns. `id` is the object that `stub.id` shows. */
   agentStub(address: AgentAddress, id: object): object;
-  /** A service binding on an entrypoint of this worker ("default" or a name), with its props. */
-  entrypoint(name: string, props?: unknown): object;
+  /** A service binding on an entrypoint ("default" or a name) of a worker, with its props. */
+  entrypoint(name: string, props?: unknown, worker?: number): object;
   /** `ctx.exports.Name` of an entrypoint: a stub, and a function that takes `{ props }`. */
-  loopback(name: string): object;
+  loopback(name: string, worker?: number): object;
 }
 
 export function createRpc(services: RuntimeServices): Rpc {
   const { dispatcher } = services;
   setDispatcher(dispatcher);
   setOutputGate(currentGate);
-  const entrypoint = (name: string, props: unknown): EntrypointHook =>
-    new EntrypointHook(name, props, (entry, given) => services.openEntrypoint(entry, given));
+  const entrypoint = (name: string, props: unknown, worker: number): EntrypointHook =>
+    new EntrypointHook(name, props, worker, services);
   const agent = (address: AgentAddress): AgentHook => new AgentHook(address, dispatcher, peers, true);
   const peers = new PeerSessions(services, { agent, entrypoint });
   return {
     peers,
     agentStub: (address, id) => newAgentStub(agent(address), id, address.name || undefined),
-    entrypoint: (name, props = {}) => newFetcher(entrypoint(name, props)),
-    loopback: (name) => loopback((props) => newFetcher(entrypoint(name, props))),
+    entrypoint: (name, props = {}, worker = 0) => newFetcher(entrypoint(name, props, worker)),
+    loopback: (name, worker = 0) => loopback((props) => newFetcher(entrypoint(name, props, worker))),
   };
 }
 

@@ -2,7 +2,7 @@
 // call meets user code: arguments come in copied, the member is looked up by resolve.ts's rules, and
 // what is returned or thrown is copied out in the same turn, in its owner's context.
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { AgentAddress, AgentInstance, Dispatcher, OpenEntrypoint, Peers } from "../agent/types.ts";
+import type { AgentAddress, AgentInstance, Dispatcher, OpenEntrypoint, Peers, RuntimeServices } from "../agent/types.ts";
 import { copyThrown, copyValue, isRpcTarget, setExportTarget } from "./copy.ts";
 import { dataCloneError, markRemote } from "./errors.ts";
 import { failed, Hook, LocalReply, type Payload, type Reply } from "./hook.ts";
@@ -201,22 +201,23 @@ export interface PeerCalls extends Pick<Peers, "fetch"> {
   callAgent(address: AgentAddress, path: readonly string[], args: Payload | null): Reply;
 }
 
-export type OpenEntrypointFunction = (name: string, props: unknown) => OpenEntrypoint | null;
-
-/** An entrypoint of this worker: every call is answered by an instance of its own. */
+/** An entrypoint of a worker of this process: every call is answered by an instance of its own. */
 export class EntrypointHook extends Hook {
   readonly entrypoint: string;
   readonly props: unknown;
-  readonly #open: OpenEntrypointFunction;
+  readonly worker: number;
+  readonly #services: Pick<RuntimeServices, "openEntrypoint" | "asset">;
 
-  constructor(entrypoint: string, props: unknown, open: OpenEntrypointFunction) {
+  constructor(entrypoint: string, props: unknown, worker: number,
+              services: Pick<RuntimeServices, "openEntrypoint" | "asset">) {
     super();
     this.entrypoint = entrypoint;
     this.props = props;
-    this.#open = open;
+    this.worker = worker;
+    this.#services = services;
   }
   #opened(): OpenEntrypoint {
-    const opened = this.#open(this.entrypoint, this.props);
+    const opened = this.#services.openEntrypoint(this.entrypoint, this.props, this.worker);
     if (opened === null) {
       throw new TypeError(
         `The worker has no entrypoint named "${this.entrypoint}". Export a class of that name that extends ` +
@@ -238,6 +239,8 @@ export class EntrypointHook extends Hook {
   }
   override async fetch(request: Request): Promise<Response> {
     return root(async () => {
+      const asset = this.entrypoint === "default" ? this.#services.asset?.(request, this.worker) : null;
+      if (asset) return asset;
       const { kind, target, env, ctx } = this.#opened();
       const handler = (target as { fetch?: unknown }).fetch;
       if (typeof handler !== "function") throw new TypeError("Handler does not export a fetch() function.");

@@ -44,7 +44,7 @@ interface WireResponse {
 
 type MakeHooks = {
   agent(address: AgentAddress): AgentHook;
-  entrypoint(name: string, props: unknown): EntrypointHook;
+  entrypoint(name: string, props: unknown, worker: number): EntrypointHook;
 };
 type Source = { open(): ReadableStream<Uint8Array>; cancel(reason?: unknown): void };
 
@@ -321,7 +321,7 @@ class Session implements Table, ObjectSession {
     const hook = hookOf(value);
     if (hook) {
       if (hook instanceof AgentHook && hook.portable) return [...targetOf(hook.address)];
-      if (hook instanceof EntrypointHook) return ["entrypoint", hook.entrypoint, hook.props];
+      if (hook instanceof EntrypointHook) return ["entrypoint", hook.entrypoint, hook.props, hook.worker];
       const known = hook instanceof ImportHook ? hook.idFor(this) : null;
       const kind = value instanceof ServiceStub ? "service" : "stub";
       return known === null ? [kind, this.#export(hook)] : ["back", known, kind];
@@ -348,7 +348,7 @@ class Session implements Table, ObjectSession {
       case "back":
         return (description[2] === "service" ? newFetcher : newStub)(this.#keep(this.#target(["export", first as number]).dup()));
       case "agent": return newFetcher(this.#make.agent(addressOf(description.slice(1) as [number, string, string])));
-      case "entrypoint": return newFetcher(this.#make.entrypoint(first as string, description[2]));
+      case "entrypoint": return newFetcher(this.#make.entrypoint(first as string, description[2], description[3] as number));
       case "readable": return this.#streams.importReadable(first as number);
       case "writable": return this.#streams.importWritable(first as number);
       case "headers": return headersFromPacked(first as string);

@@ -4,18 +4,20 @@ import { tracing } from "../modules/tracing.ts";
 
 export class ExecutionContext {
   readonly #host: AgentHost;
+  readonly #exports: object;
   readonly #pending: Set<Promise<unknown>>;
   readonly props: unknown;
 
   /** `pending` is where promises given to waitUntil are kept until they settle: a drain waits for them. */
-  constructor(host: AgentHost, pending: Set<Promise<unknown>>, props: unknown) {
+  constructor(host: AgentHost, exports: object, pending: Set<Promise<unknown>>, props: unknown) {
     this.#host = host;
+    this.#exports = exports;
     this.#pending = pending;
     this.props = props ?? {};
   }
 
   get exports(): object {
-    return this.#host.exports;
+    return this.#exports;
   }
 
   get tracing(): object {

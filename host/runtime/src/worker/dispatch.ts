@@ -1,5 +1,5 @@
-// The worker's own events: requests and schedules. A request goes to the assets first, then to the
-// default export's fetch; its answer is taken apart and sent whole, streamed, or as an upgrade.
+// The workers' own events: requests, which are the first worker's, and schedules. A request goes to the
+// assets first, then to the default export's fetch; its answer is taken apart and sent whole, streamed, or as an upgrade.
 import type { Addon } from "../addon.ts";
 import type { Assets } from "../bindings/assets.ts";
 import { responseOwner } from "../agent/fetch_event.ts";
@@ -22,22 +22,25 @@ export class Dispatcher {
   readonly #entrypoints: Entrypoints;
   readonly #sockets: SocketTable;
   readonly #assets: Assets | null;
+  readonly #pending: ReadonlySet<unknown>;
   readonly #streams: BodyStreams;
   readonly #requests = new Map<number, Request>();
   #schedules = 0;
 
-  constructor(host: AgentHost, entrypoints: Entrypoints, sockets: SocketTable, assets: Assets | null) {
+  constructor(host: AgentHost, entrypoints: Entrypoints, sockets: SocketTable, assets: Assets | null,
+              pending: ReadonlySet<unknown>) {
     this.#host = host;
     this.#addon = host.addon;
     this.#entrypoints = entrypoints;
     this.#sockets = sockets;
     this.#assets = assets;
+    this.#pending = pending;
     this.#streams = new BodyStreams(host.addon);
   }
 
   /** Something has begun and not ended. */
   get busy(): boolean {
-    return this.#requests.size > 0 || this.#schedules > 0 || this.#streams.busy || this.#entrypoints.pending.size > 0;
+    return this.#requests.size > 0 || this.#schedules > 0 || this.#streams.busy || this.#pending.size > 0;
   }
 
   // ---- requests ----------------------------------------------------------------------------------
@@ -154,12 +157,12 @@ export class Dispatcher {
 
   // ---- schedules ---------------------------------------------------------------------------------
 
-  scheduled(slot: number, cron: string, scheduledMs: number): void {
+  scheduled(slot: number, entrypoints: Entrypoints, cron: string, scheduledMs: number): void {
     this.#addon.begun(slot);
     this.#schedules++;
     workerContext(async () => {
       try {
-        await this.#entrypoints.scheduled({ cron, scheduledTime: scheduledMs, type: "scheduled", noRetry() {} });
+        await entrypoints.scheduled({ cron, scheduledTime: scheduledMs, type: "scheduled", noRetry() {} });
       } catch (error) {
         this.#host.report(error, { code: "R407", what: `scheduled "${cron}"` });
       } finally {

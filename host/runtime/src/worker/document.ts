@@ -12,21 +12,29 @@ export type Binding =
   | { type: "service"; name: string; service: string; entrypoint?: string; props?: unknown }
   | { type: "unsupported"; name: string; kind: string; reason: string };
 
-export interface WorkerDocument {
+/** One worker's part of it. */
+export interface WorkerPart {
   worker: string;
   bundle: string;
-  state: string;
-  /** The project's folder; places in the code are told relative to it. */
-  root?: string;
-  mode: "dev" | "serve";
-  durability: "fsync" | "os";
   compatibilityDate: string;
   compatibilityFlags: string[];
-  namespaces: { className: string; uniqueKey: string; sqlite: boolean }[];
   bindings: Binding[];
   assets?: AssetsConfig;
   crons?: string[];
   ai?: AiConfig;
+}
+
+/** The first worker, which gets the requests, and what concerns all. */
+export interface WorkerDocument extends WorkerPart {
+  state: string;
+  /** The first worker's folder; places in the code are told relative to it. */
+  root?: string;
+  mode: "dev" | "serve";
+  durability: "fsync" | "os";
+  /** Of all workers; `worker` is the number of the one whose class it is. */
+  namespaces: { className: string; uniqueKey: string; sqlite: boolean; worker?: number; removed?: boolean }[];
+  /** Further workers, which the first is bound to; their numbers count from 1. */
+  workers?: WorkerPart[];
   idleTimeoutMs?: number;
   /** How long the event loop may be blocked; 0 or absent: for ever. */
   hangTimeoutMs?: number;
@@ -40,7 +48,7 @@ const DEFAULTS: Record<string, string> = {
 };
 
 /** Which compatibility flags apply: those named, and those of the date that are not disabled. */
-export function flagsOf(document: WorkerDocument): Record<string, boolean> {
+export function flagsOf(document: WorkerPart): Record<string, boolean> {
   const flags: Record<string, boolean> = {};
   for (const [flag, since] of Object.entries(DEFAULTS)) flags[flag] = document.compatibilityDate >= since;
   if (!document.compatibilityFlags.includes("nodejs_compat")) flags["nodejs_compat_populate_process_env"] = false;

@@ -2,23 +2,24 @@
 // all the same, and says which and why as soon as anything is done with it.
 import type { DurableObjectNamespace } from "../agent/namespace.ts";
 import type { Assets } from "../bindings/assets.ts";
-import type { Binding, WorkerDocument } from "./document.ts";
+import type { Binding, WorkerPart } from "./document.ts";
 
 /** What makes the bindings that are more than values. */
 export interface BindingMakers {
   namespace(index: number): DurableObjectNamespace;
   ai(): object;
   assets(): Assets | null;
-  service(service: string, entrypoint: string, props: unknown): object;
+  /** Null: that worker is not served. */
+  service(service: string, entrypoint: string, props: unknown): object | null;
 }
 
-export function buildEnv(document: WorkerDocument, makers: BindingMakers): Record<string, unknown> {
+export function buildEnv(document: WorkerPart, makers: BindingMakers): Record<string, unknown> {
   const env: Record<string, unknown> = {};
-  for (const binding of document.bindings) env[binding.name] = make(binding, document, makers);
+  for (const binding of document.bindings) env[binding.name] = make(binding, makers);
   return env;
 }
 
-function make(binding: Binding, document: WorkerDocument, makers: BindingMakers): unknown {
+function make(binding: Binding, makers: BindingMakers): unknown {
   switch (binding.type) {
     case "durable_object": return makers.namespace(binding.namespace);
     case "var": return binding.value;
@@ -27,11 +28,8 @@ function make(binding: Binding, document: WorkerDocument, makers: BindingMakers)
     case "assets":
       return makers.assets() ?? unsupported(binding.name, "assets", "the configuration names no assets directory");
     case "service":
-      if (binding.service !== document.worker) {
-        return unsupported(binding.name, "services",
-                           `it names the worker "${binding.service}", and hearth serves "${document.worker}" only`);
-      }
-      return makers.service(binding.service, binding.entrypoint ?? "default", binding.props);
+      return makers.service(binding.service, binding.entrypoint ?? "default", binding.props) ??
+        unsupported(binding.name, "services", `it names the worker "${binding.service}", which is not served here (C117)`);
     case "unsupported": return unsupported(binding.name, binding.kind, binding.reason);
   }
 }
@@ -56,12 +54,14 @@ export function unsupported(name: string, kind: string, reason: string): object 
   });
 }
 
-/** As the platform does with nodejs_compat: variables and secrets are in process.env too. */
-export function populateProcessEnv(document: WorkerDocument): void {
+/**
+ * As the platform does with nodejs_compat: variables and secrets are in process.env too. One process
+ * has one: what the first worker set, a further one does not replace.
+ */
+export function populateProcessEnv(document: WorkerPart, first: boolean): void {
   for (const binding of document.bindings) {
-    if (binding.type === "secret") process.env[binding.name] = binding.value;
-    if (binding.type === "var") {
-      process.env[binding.name] = typeof binding.value === "string" ? binding.value : JSON.stringify(binding.value);
-    }
+    if (binding.type !== "secret" && binding.type !== "var") continue;
+    if (!first && binding.name in process.env) continue;
+    process.env[binding.name] = typeof binding.value === "string" ? binding.value : JSON.stringify(binding.value);
   }
 }

@@ -1,6 +1,6 @@
 // What the bundle exports, and what may be done with it: entrypoints are opened for one call each,
 // classes of agents are constructed by agents, and `ctx.exports` has a namespace or a stub for each.
-import type { AgentClass, AgentHost } from "../agent/host.ts";
+import type { AgentClass, AgentHost, WorkerScope } from "../agent/host.ts";
 import { DurableObjectNamespace } from "../agent/namespace.ts";
 import type { OpenEntrypoint } from "../agent/types.ts";
 import type { Request } from "../web/request.ts";
@@ -41,15 +41,18 @@ export function classOfExport(value: unknown): AgentClass | undefined {
 
 export class Entrypoints {
   readonly #host: AgentHost;
+  readonly #scope: WorkerScope;
   readonly #module: Exported;
   readonly #bases: BaseClasses;
-  /** What waitUntil was given and has not settled. */
-  readonly pending = new Set<Promise<unknown>>();
+  readonly #pending: Set<Promise<unknown>>;
 
-  constructor(host: AgentHost, module: Exported, bases: BaseClasses) {
+  /** `pending`: what waitUntil was given and has not settled. */
+  constructor(host: AgentHost, scope: WorkerScope, module: Exported, bases: BaseClasses, pending: Set<Promise<unknown>>) {
     this.#host = host;
+    this.#scope = scope;
     this.#module = module;
     this.#bases = bases;
+    this.#pending = pending;
   }
 
   has(name: string): boolean {
@@ -82,8 +85,8 @@ export class Entrypoints {
     const value = this.#module[name];
     const base = this.baseOf(value);
     if (value === undefined || value === null || base === "DurableObject" || base === "WorkflowEntrypoint") return null;
-    const ctx = new ExecutionContext(this.#host, this.pending, props);
-    const { env } = this.#host;
+    const { env, exports } = this.#scope;
+    const ctx = new ExecutionContext(this.#host, exports, this.#pending, props);
     if (base !== null) return { kind: "class", target: new (value as EntrypointClass)(ctx, env), env, ctx };
     return typeof value === "object" ? { kind: "object", target: value, env, ctx } : null;
   }

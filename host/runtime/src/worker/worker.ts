@@ -1,24 +1,22 @@
-// A configured host: the loaded bundle with its env, the agents that are resident, and the handlers of
-// what the core sends. Built once, by load().
+// A configured host: the loaded workers, the agents that are resident, and the handlers of what the core
+// sends. Built once, by load().
 import * as nodeModule from "node:module";
 import { mkdirSync } from "node:fs";
-import { pathToFileURL } from "node:url";
+import { dirname } from "node:path";
 import type { Addon, Database } from "../addon.ts";
-import { Ai } from "../bindings/ai.ts";
-import { Assets } from "../bindings/assets.ts";
 import { MODULES_KEY } from "../modules/names.ts";
-import { configureWorkers, registerModules } from "../modules/register.ts";
-import { DurableObject, WorkerEntrypoint, WorkflowEntrypoint } from "../modules/workers.ts";
+import { registerModules } from "../modules/register.ts";
 import { createRpc, type Rpc } from "../rpc/index.ts";
 import { AgentHook } from "../rpc/local.ts";
 import { currentGate } from "../rpc/owner.ts";
 import { newFetcher } from "../rpc/stub.ts";
 import { installGlobals } from "../web/globals.ts";
 import { setHooks } from "../web/hooks.ts";
+import type { Request as PlatformRequest } from "../web/request.ts";
 import type { WebSocket } from "../web/websocket.ts";
 import { AgentEvents } from "../agent/events.ts";
 import { DurableObjectFacets } from "../agent/facets.ts";
-import type { AgentClass, AgentHost } from "../agent/host.ts";
+import type { AgentClass, AgentHost, WorkerScope } from "../agent/host.ts";
 import { DurableObjectId } from "../agent/ids.ts";
 import { type Agent, isThenable } from "../agent/instance.ts";
 import { DurableObjectNamespace } from "../agent/namespace.ts";
@@ -34,8 +32,7 @@ import { Faults } from "../faults/faults.ts";
 import { ExecutionContext } from "./context.ts";
 import { Dispatcher as Requests } from "./dispatch.ts";
 import { flagsOf, type WorkerDocument } from "./document.ts";
-import { buildEnv, populateProcessEnv } from "./env.ts";
-import { Entrypoints } from "./exports.ts";
+import { LoadedWorker, type LoadServices } from "./loaded.ts";
 import { restoreNames } from "./names.ts";
 import { Reporter } from "./report.ts";
 import { watchLoop } from "./watch.ts";
@@ -62,18 +59,15 @@ export class Worker implements AgentHost {
   readonly addon: Addon;
   readonly document: WorkerDocument;
   readonly namespaces: readonly NamespaceInfo[];
-  readonly exports: Record<string, unknown> = {};
   readonly residency: Residency;
   readonly events: AgentEvents;
   readonly rpc: Rpc;
   readonly faults: Faults;
   readonly #reporter: Reporter;
   readonly #stubs = new Map<number, DurableObjectNamespace>();
-  env: Record<string, unknown> = {};
-  #module: Record<string, unknown> = {};
-  #entrypoints: Entrypoints;
+  readonly #pending = new Set<Promise<unknown>>();
+  #workers: LoadedWorker[] = [];
   #requests: Requests | null = null;
-  #assets: Assets | null = null;
 
   constructor(addon: Addon, document: WorkerDocument) {
     this.addon = addon;
@@ -81,18 +75,19 @@ export class Worker implements AgentHost {
     this.namespaces = document.namespaces.map((namespace, index) => ({ ...namespace, index }));
     this.faults = new Faults({
       mode: document.mode,
-      env: () => this.env,
+      env: () => this.#workers[0]?.env ?? {},
       report: (error, details) => this.report(error, details),
     });
     this.#reporter = new Reporter(addon, this.namespaces, this.faults);
     setRoot(document.root);
     this.residency = new Residency(this);
     this.events = new AgentEvents(this.residency);
-    this.#entrypoints = new Entrypoints(this, {}, { DurableObject, WorkerEntrypoint, WorkflowEntrypoint });
     this.rpc = createRpc({
       addon,
       dispatcher: this.residency,
-      openEntrypoint: (name, props) => this.#entrypoints.open(name, props),
+      openEntrypoint: (name, props, worker) => this.#workers[worker]?.open(name, props) ?? null,
+      asset: (request, worker) =>
+        (this.#workers[worker]?.asset(request as unknown as PlatformRequest) ?? null) as Promise<Response> | null,
       connectionOf: (socket) => {
         const bound = this.residency.sockets.bind(socket as WebSocket);
         return isThenable(bound) ? bound.then(({ connection }) => connection) : bound.connection;
@@ -108,41 +103,45 @@ export class Worker implements AgentHost {
   get idleTimeoutMs(): number { return this.document.idleTimeoutMs ?? IDLE_TIMEOUT_MS; }
   get requests(): Requests { return this.#requests!; }
 
-  /** Loads the bundle; resolves with what Ready tells the core. Rejects with what the bundle threw. */
+  /** Loads the bundles; resolves with what Ready tells the core. Rejects with what a bundle threw. */
   async load(): Promise<object> {
     const { document } = this;
     mkdirSync(`${document.state}/cache`, { recursive: true });
     for (const { uniqueKey } of this.namespaces) mkdirSync(`${document.state}/do/${uniqueKey}`, { recursive: true });
     nodeModule.enableCompileCache?.(`${document.state}/cache`); // Node.js 22 and newer
     this.#reporter.catchUnhandled();
-    const flags = flagsOf(document);
+    const further = document.workers ?? [];
     setHooks({ outputGate: currentGate, reportError: (error) => this.report(error) });
-    registerModules();
-    installGlobals({ compatibilityFlags: flags });
+    registerModules(further.map(({ worker, bundle }) => ({ name: worker, folder: `${dirname(bundle)}/` })));
+    // One process has one set of globals: the first worker's flags decide.
+    installGlobals({ compatibilityFlags: flagsOf(document) });
     installTimers();
     for (const table of [globalThis, ...modules(), platformClasses]) restoreNames(table);
-    if (document.assets !== undefined) this.#assets = new Assets(document.assets);
-    this.env = buildEnv(document, {
-      namespace: (index) => this.#namespace(index),
-      ai: () => new Ai(document.ai ?? { baseUrl: "", keyName: "", key: "" }),
-      assets: () => this.#assets,
-      service: (_service, entrypoint, props) => this.rpc.entrypoint(entrypoint, props),
-    });
-    if (flags["nodejs_compat_populate_process_env"]) populateProcessEnv(document);
-    configureWorkers({
-      env: this.env,
-      exports: this.exports,
-      waitUntil: (promise) => this.#waitUntil(promise),
-    });
+    this.#workers = [document, ...further].map((part, number) => new LoadedWorker(number, part, this.#services()));
     this.faults.complaints.watch(console, (error) => currentAgent()?.swallow(error) ?? false);
-    this.#module = await (import(pathToFileURL(document.bundle).href) as Promise<Record<string, unknown>>);
-    this.#entrypoints = new Entrypoints(this, this.#module, { DurableObject, WorkerEntrypoint, WorkflowEntrypoint });
-    this.#entrypoints.fillExports(this.exports, (name) => this.#namespaceNamed(name), (name) => this.rpc.loopback(name));
-    this.#requests = new Requests(this, this.#entrypoints, this.residency.sockets, this.#assets);
+    for (const worker of this.#workers) await worker.load();
+    const first = this.#workers[0]!;
+    this.#requests = new Requests(this, first.entrypoints, this.residency.sockets, first.assets, this.#pending);
     this.residency.start();
     const limitMs = document.hangTimeoutMs ?? 0;
     if (limitMs > 0) setTimeout(() => watchLoop(limitMs, document.state), WATCH_AFTER_MS).unref();
-    return this.#entrypoints.describe();
+    const workers = this.#workers.slice(1).map(({ document: { worker }, entrypoints }) => ({ worker, ...entrypoints.describe() }));
+    return workers.length === 0 ? first.entrypoints.describe() : { ...first.entrypoints.describe(), workers };
+  }
+
+  #services(): LoadServices {
+    return {
+      host: this,
+      pending: this.#pending,
+      namespace: (index) => this.#namespace(index),
+      namespaceNamed: (worker, className) => this.#namespaceNamed(worker, className),
+      service: (name, entrypoint, props) => {
+        const number = [this.document, ...(this.document.workers ?? [])].findIndex(({ worker }) => worker === name);
+        return number < 0 ? null : this.rpc.entrypoint(entrypoint, props, number);
+      },
+      loopback: (worker, entrypoint) => this.rpc.loopback(entrypoint, worker),
+      waitUntil: (promise, worker) => this.#waitUntil(promise, worker),
+    };
   }
 
   #namespace(index: number): DurableObjectNamespace {
@@ -155,20 +154,30 @@ export class Worker implements AgentHost {
     return namespace;
   }
 
-  #namespaceNamed(className: string): DurableObjectNamespace | undefined {
-    const info = this.namespaces.find((namespace) => namespace.className === className);
+  #namespaceNamed(worker: number, className: string): DurableObjectNamespace | undefined {
+    const info = this.namespaces.find(
+      (namespace) => namespace.className === className && (namespace.worker ?? 0) === worker && namespace.removed !== true);
     return info === undefined ? undefined : this.#namespace(info.index);
   }
 
-  #waitUntil(promise: Promise<unknown>): void {
+  #waitUntil(promise: Promise<unknown>, worker: LoadedWorker): void {
     const agent = currentAgent();
     if (agent !== null) agent.state.waitUntil(promise);
-    else new ExecutionContext(this, this.#entrypoints.pending, undefined).waitUntil(promise);
+    else new ExecutionContext(this, worker.exports, this.#pending, undefined).waitUntil(promise);
   }
 
   classOf(namespace: NamespaceInfo): AgentClass | undefined {
-    const found = this.#module[namespace.className];
-    return typeof found === "function" ? (found as AgentClass) : undefined;
+    return this.#workers[namespace.worker ?? 0]?.classNamed(namespace.className);
+  }
+
+  workerOf(namespace: number): WorkerScope {
+    return this.#workers[this.namespaces[namespace]?.worker ?? 0]!;
+  }
+
+  /** A cron trigger of a worker, by its number. */
+  scheduled(slot: number, number: number, cron: string, scheduledMs: number): void {
+    const worker = this.#workers[number] ?? this.#workers[0]!;
+    this.requests.scheduled(slot, worker.entrypoints, cron, scheduledMs);
   }
 
   facetStub(address: AgentAddress, call: (operation: AgentOperation) => Promise<unknown>): object {
