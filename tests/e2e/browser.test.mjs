@@ -69,3 +69,14 @@ test("a page is told why the server goes, and comes back to its state", suite, a
   await page.locator("button").click();
   await until(async () => (await count()) === before + 1, "the state as it was, and one more");
 });
+
+test("a page that asks for an agent nobody serves has the reason in its console, and does not try again", suite, async (t) => {
+  const page = await browser.newPage();
+  t.after(() => page.close());
+  const said = [];
+  page.on("console", (message) => said.push(message.text()));
+  await page.goto(`${target.url}/?agent=Counters`);
+  await page.locator("#status", { hasText: /closed 4404 R401: / }).waitFor();
+  await until(() => said.some((text) => text.includes("R401: ")), () => `the reason in ${said.join("\n")}`);
+  assert.equal(await page.evaluate(() => window.client.shouldReconnect), false);
+});

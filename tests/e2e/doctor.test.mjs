@@ -35,8 +35,9 @@ const places = (finding) => finding.line === undefined ? finding.file : `${findi
 
 describe("the table of faults", () => {
   for (const name of readdirSync(kFaults)) {
+    const expected = JSON.parse(readFileSync(join(kFaults, name, "expect.json"), "utf8"));
+    if (expected.exit === undefined) continue; // of a running server: answers.test.mjs
     test(name, () => {
-      const expected = JSON.parse(readFileSync(join(kFaults, name, "expect.json"), "utf8"));
       const folder = copyOf(join(kFaults, name));
       const args = expected.args ?? [];
       const found = doctor(folder, ...args);
