@@ -7,6 +7,14 @@ import type { AgentAddress, NamespaceInfo } from "./types.ts";
 
 const NAME_BYTES_MAX = 1024;
 const NAMES_KEPT = 4096;
+/** Those that Cloudflare names. Everything is on this machine, so they mean nothing more. */
+const JURISDICTIONS: readonly unknown[] = ["eu", "us", "fedramp", "fedramp-high"];
+
+function checkJurisdiction(jurisdiction: string | null | undefined): string | undefined {
+  if (jurisdiction === undefined || jurisdiction === null) return undefined;
+  if (JURISDICTIONS.includes(jurisdiction)) return jurisdiction;
+  throw new TypeError(`Unknown jurisdiction "${jurisdiction}"; there are ${JURISDICTIONS.join(", ")}.`);
+}
 
 export type StubMaker = (address: AgentAddress, id: DurableObjectId) => object;
 
@@ -36,7 +44,7 @@ export class DurableObjectNamespace {
   newUniqueId(options?: NewUniqueIdOptions): DurableObjectId {
     const { uniqueKey } = this.#info;
     return new DurableObjectId(this.#addon.newUniqueId(uniqueKey), uniqueKey, undefined,
-                               options?.jurisdiction ?? this.#jurisdiction);
+                               checkJurisdiction(options?.jurisdiction) ?? this.#jurisdiction);
   }
 
   idFromName(name: string): DurableObjectId {
@@ -82,7 +90,7 @@ export class DurableObjectNamespace {
   }
 
   jurisdiction(jurisdiction?: string): DurableObjectNamespace {
-    return new DurableObjectNamespace(this.#addon, this.#info, this.#makeStub, jurisdiction ?? undefined);
+    return new DurableObjectNamespace(this.#addon, this.#info, this.#makeStub, checkJurisdiction(jurisdiction));
   }
 
   get [Symbol.toStringTag](): string { return "DurableObjectNamespace"; }

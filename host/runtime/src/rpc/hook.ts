@@ -46,6 +46,8 @@ export abstract class Hook {
   onBroken(_callback: (error: unknown) => void): void {}
   /** HTTP, for those that have it. */
   fetch?(request: Request): Promise<Response>;
+  /** A cron trigger's event, for entrypoints; rejects with what the handler threw. */
+  scheduled?(controller: object): Promise<void>;
 }
 
 export const DISPOSED = "RPC stub used after being disposed.";

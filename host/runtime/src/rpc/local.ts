@@ -251,6 +251,14 @@ export class EntrypointHook extends Hook {
       return response;
     });
   }
+  override async scheduled(controller: object): Promise<void> {
+    await root(async () => {
+      const { kind, target, env, ctx } = this.#opened();
+      const handler = (target as { scheduled?: unknown }).scheduled;
+      if (typeof handler !== "function") throw new Error("Handler does not export a scheduled() function.");
+      await Reflect.apply(handler, target, kind === "object" ? [controller, env, ctx] : [controller]);
+    });
+  }
   override dup(): Hook {
     return this;
   }

@@ -2,6 +2,7 @@
 // services. Each is a proxy over a Hook: names that its class does not have are methods or properties
 // of the other side. As on the platform, a stub of a function or target is itself callable
 // (`typeof` says "function"), a Durable Object's stub is not.
+import { hooks } from "../web/hooks.ts";
 import { copyArguments, copyTarget } from "./copy.ts";
 import { DISPOSED, failed, Hook, LocalReply, Payload, type Reply } from "./hook.ts";
 
@@ -302,6 +303,22 @@ class DurableObjectStub extends ServiceStub {
 Object.defineProperty(DurableObjectStub, "name", { value: "DurableObject" });
 
 export class Fetcher extends ServiceStub {
+  /** Runs the worker's scheduled handler, as a cron trigger does, and tells how it ended. */
+  async scheduled(options: { scheduledTime?: Date | number; cron?: string } = {}): Promise<unknown> {
+    const { hook } = handlerOf(this, ServiceHandler);
+    if (hook.scheduled === undefined) return invoke(hook, ["scheduled"], [options]);
+    const gate = outputGate();
+    if (gate) await gate;
+    const result = { outcome: "ok", noRetry: false };
+    const noRetry = (): void => void (result.noRetry = true);
+    try {
+      await hook.scheduled({ type: "scheduled", cron: options.cron ?? "", scheduledTime: Number(options.scheduledTime ?? Date.now()), noRetry });
+    } catch (error) {
+      hooks.reportError(error);
+      result.outcome = "exception";
+    }
+    return result;
+  }
   get [Symbol.toStringTag](): string {
     return "Fetcher";
   }

@@ -1,58 +1,23 @@
-// caches.default and caches.open(name): in memory, bounded, least recently used out first. What is
-// in it is lost with the host, as entries of the platform's may be at any time.
+// caches.default and caches.open(name), kept on disk (cache_store.ts): by URL, shared by all hosts and
+// workers, bounded. An entry may be gone at any time, as the platform's may.
 // Source: Cloudflare's Cache API documentation: GET only, no 206, no `Vary: *`, Set-Cookie is not
 // cached unless `Cache-Control: private=Set-Cookie` says so, max-age and Expires are honoured,
 // conditional and range requests are answered from the entry.
-import { bodyHeaders, takeBody, toTaken } from "./body.ts";
+import { bodyHeaders, takeBody, toTaken, type BodySource } from "./body.ts";
+import { CacheStore, type FoundEntry } from "./cache_store.ts";
 import { Headers, headersFromPacked, packHeaders } from "./headers.ts";
+import { hooks } from "./hooks.ts";
 import { Request, asRequest } from "./request.ts";
 import { Response, makeResponse } from "./response.ts";
-import { readAll } from "./streams.ts";
 
-export const cacheBytesMax = 64 * 1024 * 1024;
-const entryBytesMax = 16 * 1024 * 1024;
+export const cacheBytesMax = 256 * 1024 * 1024;
 
-interface Entry { status: number; statusText: string; headers: string; body: Uint8Array; expiresAt: number; storedAt: number; size: number }
+let store: CacheStore | null = null;
 
-/** One budget for all caches of this host. Map order is the order of use. */
-class Store {
-  readonly #entries = new Map<string, Entry>();
-  #bytes = 0;
-  get bytes(): number { return this.#bytes; }
-
-  get(key: string): Entry | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    if (entry.expiresAt <= Date.now()) {
-      this.#bytes -= entry.size;
-      return undefined;
-    }
-    this.#entries.set(key, entry);
-    return entry;
-  }
-
-  put(key: string, entry: Entry): void {
-    this.delete(key);
-    this.#entries.set(key, entry);
-    this.#bytes += entry.size;
-    for (const [oldest, { size }] of this.#entries) {
-      if (this.#bytes <= cacheBytesMax) break;
-      this.#entries.delete(oldest);
-      this.#bytes -= size;
-    }
-  }
-
-  delete(key: string): boolean {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return false;
-    this.#entries.delete(key);
-    this.#bytes -= entry.size;
-    return entry.expiresAt > Date.now();
-  }
+/** Where entries are kept; before anything is put or asked for. */
+export function configureCaches(folder: string, bytesMax = cacheBytesMax): void {
+  store = new CacheStore(folder, bytesMax);
 }
-
-const store = new Store();
 
 /** Seconds that a response may be kept; null: not at all. */
 export function lifetimeOf(headers: Headers): number | null {
@@ -94,44 +59,60 @@ export class Cache {
     const seconds = lifetimeOf(headers);
     const cookieIsPrivate = /private\s*=\s*"?set-cookie/i.test(headers.get("cache-control") ?? "");
     if (cookieIsPrivate) headers.delete("set-cookie");
-    const taken = toTaken(takeBody(response));
-    const body = taken.bodyKind === 2 ? await readAll(taken.body) : typeof taken.body === "string" ? Buffer.from(taken.body) : taken.body;
-    if (seconds === null || headers.has("set-cookie")) return;
-    const bytes = body === null ? new Uint8Array(0) : new Uint8Array(body);
-    if (bytes.byteLength > entryBytesMax) return;
-    const packed = packHeaders(headers);
-    store.put(this.#key(request), {
-      status: response.status, statusText: response.statusText, headers: packed, body: bytes,
-      storedAt: Date.now(), expiresAt: Date.now() + seconds * 1000, size: bytes.byteLength + packed.length * 2 + 256,
-    });
+    const { status, statusText } = response;
+    const { body } = toTaken(takeBody(response));
+    const keeps = store !== null && seconds !== null && !headers.has("set-cookie") &&
+      !(Number(headers.get("content-length")) > store.entryBytesMax);
+    if (!keeps) {
+      if (body instanceof ReadableStream) await body.cancel();
+      return;
+    }
+    await hooks.outputGate();
+    const storedAt = Date.now();
+    await store!.put(
+      { key: this.#key(request), status, statusText, headers: packHeaders(headers), storedAt, expiresAt: storedAt + seconds * 1000 },
+      typeof body === "string" ? Buffer.from(body) : body);
   }
 
   async match(input: Request | URL | string, options?: CacheQueryOptions): Promise<Response | undefined> {
     const request = asRequest(input);
     if (request.method !== "GET" && options?.ignoreMethod !== true) return undefined;
-    const entry = store.get(this.#key(request));
-    return entry === undefined ? undefined : answer(request, entry);
+    const entry = store?.find(this.#key(request)) ?? null;
+    return entry === null ? undefined : answer(request, entry);
   }
 
   async delete(input: Request | URL | string, options?: CacheQueryOptions): Promise<boolean> {
     const request = asRequest(input);
     if (request.method !== "GET" && options?.ignoreMethod !== true) return false;
-    return store.delete(this.#key(request));
+    await hooks.outputGate();
+    return store?.delete(this.#key(request)) ?? false;
   }
 }
 
-function answer(request: Request, entry: Entry): Response {
-  const headers = headersFromPacked(entry.headers);
+const BODILESS = [204, 205, 304];
+
+function answer(request: Request, entry: FoundEntry): Response {
+  const { head, length } = entry;
+  const headers = headersFromPacked(head.headers);
   headers.set("CF-Cache-Status", "HIT");
-  headers.set("Age", String(Math.floor((Date.now() - entry.storedAt) / 1000)));
-  if (notModified(request.headers, headers)) return makeResponse(304, "Not Modified", packHeaders(headers), null);
-  const range = rangeOf(request.headers.get("range"), entry.body.byteLength);
-  if (range !== null && entry.status === 200) {
-    headers.set("Content-Range", `bytes ${range[0]}-${range[1]}/${entry.body.byteLength}`);
-    return makeResponse(206, "Partial Content", packHeaders(headers), entry.body.slice(range[0], range[1] + 1));
+  headers.set("Age", String(Math.floor((Date.now() - head.storedAt) / 1000)));
+  const made = (status: number, text: string, body: Uint8Array | BodySource | null): Response =>
+    makeResponse(status, text, packHeaders(headers), body);
+  if (notModified(request.headers, headers)) {
+    entry.close();
+    return made(304, "Not Modified", null);
   }
-  const empty = entry.status === 204 || entry.status === 304 || entry.status === 205;
-  return makeResponse(entry.status, entry.statusText, packHeaders(headers), empty ? null : entry.body.slice());
+  const range = head.status === 200 ? rangeOf(request.headers.get("range"), length) : null;
+  if (range !== null) {
+    headers.set("Content-Range", `bytes ${range[0]}-${range[1]}/${length}`);
+    headers.set("Content-Length", String(range[1] + 1 - range[0]));
+    return made(206, "Partial Content", entry.body(range[0], range[1] + 1));
+  }
+  if (request.method === "HEAD" || BODILESS.includes(head.status)) {
+    entry.close();
+    return made(head.status, head.statusText, null);
+  }
+  return made(head.status, head.statusText, entry.body(0, length));
 }
 
 function notModified(asked: Headers, stored: Headers): boolean {

@@ -27,6 +27,17 @@ export const CloseEvent = globalThis.CloseEvent ?? (CloseEventByHand as unknown 
 export const ErrorEvent = globalThis.ErrorEvent ?? (ErrorEventByHand as unknown as typeof globalThis.ErrorEvent);
 export const MessageEvent = globalThis.MessageEvent;
 
+/** A promise that nobody had caught (`unhandledrejection`), or did later (`rejectionhandled`). */
+export class PromiseRejectionEvent extends Event {
+  readonly promise: Promise<unknown>;
+  readonly reason: unknown;
+  constructor(type: string, init: EventInit & { promise: Promise<unknown>; reason?: unknown }) {
+    super(type, init);
+    this.promise = init.promise;
+    this.reason = init.reason;
+  }
+}
+
 /** `target.onNAME`: one listener that can be replaced, in the place where it was first set. */
 export function defineHandlers(prototype: object, names: readonly string[]): void {
   const handlers = new WeakMap<object, Map<string, { current: unknown }>>();

@@ -2,9 +2,10 @@
 // loaded; Node's own classes that web/ needs were taken by native.ts before.
 import { Body } from "./body.ts";
 import { caches, Cache, CacheStorage } from "./caches.ts";
+import { HTMLRewriter } from "./html_rewriter.ts";
 import { digest, DigestStream, timingSafeEqual } from "./crypto.ts";
 import { EventSource } from "./event_source.ts";
-import { CloseEvent, ErrorEvent } from "./events.ts";
+import { CloseEvent, ErrorEvent, PromiseRejectionEvent } from "./events.ts";
 import { fetch } from "./fetch.ts";
 import { Headers } from "./headers.ts";
 import { hooks } from "./hooks.ts";
@@ -63,12 +64,6 @@ const scheduler = {
 };
 
 /** Not here yet, and says so where it is used instead of being an undefined name. */
-class HTMLRewriter {
-  constructor() {
-    throw new Error("HTMLRewriter is not supported by hearth yet. Rewrite the HTML on its way with a parser of your own (npm's html-rewriter-wasm has the same interface).");
-  }
-}
-
 class Navigator {
   get userAgent(): string { return "Cloudflare-Workers"; }
   get language(): string { return "en"; }
@@ -90,8 +85,16 @@ function defineMissing(name: string, value: unknown): void {
 }
 
 /** addEventListener and its kin on the global, which is no EventTarget in Node. */
+let rejectionTarget: EventTarget | null = null;
+
+/** Tells listeners of the global scope. True: one of them prevented the default, which is the log. */
+export function tellRejection(type: "unhandledrejection" | "rejectionhandled", promise: Promise<unknown>, reason: unknown): boolean {
+  return rejectionTarget?.dispatchEvent(new PromiseRejectionEvent(type, { promise, reason, cancelable: true })) === false;
+}
+
 function defineGlobalEvents(): void {
   const target = new EventTarget();
+  rejectionTarget = target;
   define("addEventListener", target.addEventListener.bind(target));
   define("removeEventListener", target.removeEventListener.bind(target));
   define("dispatchEvent", target.dispatchEvent.bind(target));
@@ -129,11 +132,15 @@ export function installGlobals(options: GlobalsOptions): void {
     Cloudflare: Object.freeze({ compatibilityFlags: Object.freeze({ ...options.compatibilityFlags }) }),
   })) define(name, value);
   for (const [name, value] of Object.entries({
-    EventSource, CloseEvent, ErrorEvent, reportError: (error: unknown) => hooks.reportError(error), origin: "null",
+    EventSource, CloseEvent, ErrorEvent, PromiseRejectionEvent, reportError: (error: unknown) => hooks.reportError(error), origin: "null",
   })) defineMissing(name, value);
   defineGlobalEvents();
   defineForOlderNode();
   if (options.compatibilityFlags["websocket_standard_binary_type"] === true) setDefaultBinaryType("blob");
+  if (!("eventCounts" in Performance.prototype)) {
+    const counts = new Map<string, number>();
+    Object.defineProperty(Performance.prototype, "eventCounts", { configurable: true, enumerable: true, get: () => counts });
+  }
   extend(Crypto.prototype, { DigestStream });
   extend(SubtleCrypto.prototype, { digest, timingSafeEqual });
   extend(ReadableStreamBYOBReader.prototype, { readAtLeast });

@@ -4,6 +4,7 @@ import { isExpectedReset } from "../agent/errors.ts";
 import type { ReportDetails } from "../agent/host.ts";
 import { currentAgent } from "../agent/scope.ts";
 import type { NamespaceInfo } from "../agent/types.ts";
+import { tellRejection } from "../web/globals.ts";
 import type { Faults } from "../faults/faults.ts";
 
 const ERROR = 3;
@@ -42,8 +43,10 @@ export class Reporter {
     process.on("uncaughtException", (error) => {
       if (!isExpectedReset(error)) this.report(error, { code: "R407", what: "uncaught exception" });
     });
-    process.on("unhandledRejection", (reason) => {
-      if (!isExpectedReset(reason)) this.report(reason, { code: "R412", what: "unhandled rejection" });
+    process.on("rejectionHandled", (promise) => void tellRejection("rejectionhandled", promise, undefined));
+    process.on("unhandledRejection", (reason, promise) => {
+      if (isExpectedReset(reason) || tellRejection("unhandledrejection", promise, reason)) return;
+      this.report(reason, { code: "R412", what: "unhandled rejection" });
     });
   }
 }

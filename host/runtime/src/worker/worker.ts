@@ -10,6 +10,7 @@ import { createRpc, type Rpc } from "../rpc/index.ts";
 import { AgentHook } from "../rpc/local.ts";
 import { currentGate } from "../rpc/owner.ts";
 import { newFetcher } from "../rpc/stub.ts";
+import { configureCaches } from "../web/caches.ts";
 import { installGlobals } from "../web/globals.ts";
 import { setHooks } from "../web/hooks.ts";
 import type { Request as PlatformRequest } from "../web/request.ts";
@@ -107,6 +108,7 @@ export class Worker implements AgentHost {
   async load(): Promise<object> {
     const { document } = this;
     mkdirSync(`${document.state}/cache`, { recursive: true });
+    configureCaches(`${document.state}/cache/http`);
     for (const { uniqueKey } of this.namespaces) mkdirSync(`${document.state}/do/${uniqueKey}`, { recursive: true });
     nodeModule.enableCompileCache?.(`${document.state}/cache`); // Node.js 22 and newer
     this.#reporter.catchUnhandled();

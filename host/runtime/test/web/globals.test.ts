@@ -1,4 +1,7 @@
 // What a bundle finds on globalThis after installGlobals, and the smaller classes behind it.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -6,7 +9,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { DigestStream } from "../../src/web/crypto.ts";
-import { caches, cacheBytesMax, lifetimeOf } from "../../src/web/caches.ts";
+import { caches, configureCaches, lifetimeOf } from "../../src/web/caches.ts";
 import { EventSource } from "../../src/web/event_source.ts";
 import { installGlobals, setTimeoutOfAnyLength } from "../../src/web/globals.ts";
 import { Headers } from "../../src/web/headers.ts";
@@ -31,7 +34,6 @@ test("the platform's names are there, and are ours", () => {
   assert.equal(found.navigator.userAgent, "Cloudflare-Workers");
   assert.deepEqual(found.Cloudflare.compatibilityFlags, { nodejs_compat: true });
   assert.ok(found.caches.default instanceof found.Cache);
-  assert.throws(() => new found.HTMLRewriter(), /HTMLRewriter is not supported by hearth yet/);
 });
 test("reportError goes to the runtime", () => {
   const seen: unknown[] = [];
@@ -103,6 +105,10 @@ test("identity and fixed-length streams pass bytes on, and the latter counts the
   assert.throws(() => new FixedLengthStream(-1), { name: "TypeError" });
 });
 
+const cacheFolder = mkdtempSync(join(tmpdir(), "hearth-cache-"));
+const cacheBytesMax = 16 * 1024 * 1024;
+configureCaches(cacheFolder, cacheBytesMax);
+after(() => rmSync(cacheFolder, { recursive: true, force: true }));
 const cache = caches.default;
 test("the cache keeps what it may, by URL", async () => {
   await cache.put("http://c/a", new Response("body", { headers: { "x": "y", "cache-control": "max-age=60" } }));
@@ -152,14 +158,44 @@ test("conditions and ranges are answered from the entry", async () => {
   assert.deepEqual(await match({ range: "bytes=-3" }), [206, "789", "bytes 7-9/10"]);
   assert.deepEqual(await match({ range: "bytes=20-" }), [200, "0123456789", null]);
 });
-test("the cache stays within its bound, the least recently used go first", async () => {
-  const size = 8 * 1024 * 1024;
-  const count = cacheBytesMax / size;
-  for (let i = 0; i < count - 1; i++) await cache.put(`http://big/${i}`, new Response(new Uint8Array(size)));
-  assert.ok(await cache.match("http://big/0"));
-  for (let i = count; i < count + 2; i++) await cache.put(`http://big/${i}`, new Response(new Uint8Array(size)));
+test("large entries stream, whole and in part", async () => {
+  const bytes = new Uint8Array(1_000_000).map((_byte, at) => at % 251);
+  await cache.put("http://c/large", new Response(new Blob([bytes]).stream()));
+  const whole = new Uint8Array(await (await cache.match("http://c/large"))!.arrayBuffer());
+  assert.deepEqual(whole, bytes);
+  const part = (await cache.match(new Request("http://c/large", { headers: { range: "bytes=100-900099" } })))!;
+  assert.deepEqual(new Uint8Array(await part.arrayBuffer()), bytes.slice(100, 900_100));
+  const kept = (await cache.match("http://c/large"))!;
+  await cache.delete("http://c/large");
+  assert.equal((await kept.arrayBuffer()).byteLength, bytes.length, "one that was found stays readable");
+});
+test("the cache stays within its bound, the least recently used go first, and others see it", async () => {
+  const size = 1024 * 1024;
+  const used = (url: string) => cacheFiles().find((file) => readFileSync(file).includes(`\\u0000${url}"`))!;
+  const cacheFiles = () => readdirSync(cacheFolder).map((name) => join(cacheFolder, name));
+  for (let i = 0; i < 14; i++) {
+    await cache.put(`http://big/${i}`, new Response(new Uint8Array(size)));
+    utimesSync(used(`http://big/${i}`), 1e9 + i, 1e9 + i);
+  }
+  assert.ok(await cache.match("http://big/0")); // used now
+  for (let i = 14; i < 18; i++) await cache.put(`http://big/${i}`, new Response(new Uint8Array(size)));
   assert.ok(await cache.match("http://big/0"));
   assert.equal(await cache.match("http://big/1"), undefined);
+  const bytes = cacheFiles().reduce((sum, file) => sum + statSync(file).size, 0);
+  assert.ok(bytes <= cacheBytesMax * 17 / 16, `${bytes} bytes`);
+  configureCaches(cacheFolder, cacheBytesMax); // as another host, or the next one
+  assert.ok(await cache.match("http://big/17"));
+});
+test("what cannot be an entry is none, and too large a body is not kept", async () => {
+  await cache.put("http://c/broken", new Response("a"));
+  const broken = readdirSync(cacheFolder).map((name) => join(cacheFolder, name)).find((file) => readFileSync(file).includes("http://c/broken"))!;
+  writeFileSync(broken, "HC1\n\u0001");
+  assert.equal(await cache.match("http://c/broken"), undefined);
+  assert.equal(existsSync(broken), false);
+  await cache.put("http://c/huge", new Response(new Uint8Array(cacheBytesMax / 4 + 1)));
+  assert.equal(await cache.match("http://c/huge"), undefined);
+  await assert.rejects(cache.put("http://c/fails", new Response(new ReadableStream({ pull(controller) { controller.error(new Error("broke off")); } }))), { message: "broke off" });
+  assert.deepEqual(readdirSync(cacheFolder).filter((name) => name.startsWith("tmp-")), []);
 });
 
 const events = createServer((request, respond) => {

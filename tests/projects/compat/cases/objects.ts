@@ -16,6 +16,7 @@ export const objects: Area[] = [
       "get() without an id is refused": ({ env }) => failure(() => (env.PROBE as unknown as { get(): void }).get()),
       "takes options it has no use for": ({ env }) => env.PROBE.get(env.PROBE.idFromName("alice"), { locationHint: "weur" }).name,
       "jurisdictions are not there off Cloudflare": ({ env }) => failure(() => env.PROBE.jurisdiction("eu").newUniqueId()),
+      "an unknown jurisdiction is refused": ({ env }) => { try { env.PROBE.newUniqueId({ jurisdiction: "nowhere" as "eu" }); return "nothing"; } catch { return "refused"; } },
       "newUniqueId with a jurisdiction": ({ env }) => failure(() => env.PROBE.newUniqueId({ jurisdiction: "eu" })),
       "ids print as themselves": ({ env }) => String(env.PROBE.idFromName("alice")).length,
     },

@@ -96,6 +96,14 @@ export const web: Area[] = [
   {
     api: "HTMLRewriter", cases: {
       "rewrites elements": () => new HTMLRewriter().on("a", { element(e) { e.setAttribute("href", "/b"); e.setInnerContent("c"); } }).transform(new Response('<p><a href="/a">x</a></p>')).text(),
+      "removes, keeps content, renames, sets attributes": () => new HTMLRewriter().on("b", { element(e) { e.removeAndKeepContent(); } }).on("i", { element(e) { e.tagName = "em"; e.setAttribute("a", "<\"&"); } }).on("u", { element(e) { e.remove(); } }).transform(new Response("<b>1</b><i>2</i><u>3</u>")).text(),
+      "lists attributes": async () => { let seen: unknown; await new HTMLRewriter().on("a", { element(e) { seen = [[...e.attributes], e.getAttribute("none"), e.hasAttribute("z"), e.tagName]; } }).transform(new Response('<A x=1 y="2" z>')).text(); return seen; },
+      "awaits handlers": () => new HTMLRewriter().on("a", { async element(e) { await scheduler.wait(1); e.after("&", { html: false }); e.onEndTag((t) => { t.before("!"); }); } }).transform(new Response("<a>x</a>")).text(),
+      "tells the doctype": async () => { let seen: unknown; await new HTMLRewriter().onDocument({ doctype(d) { seen = [d.name, d.publicId, d.systemId]; } }).transform(new Response("<!doctype html>")).text(); return seen; },
+      "a handler's error ends the body": async () => { try { await new HTMLRewriter().on("a", { element() { throw new RangeError("no"); } }).transform(new Response("<a>")).text(); return "nothing"; } catch (e) { return [(e as Error).name, (e as Error).message]; } },
+      "a bad selector is refused": () => { try { new HTMLRewriter().on("a[", {}); return "nothing"; } catch (e) { return [(e as Error).name, (e as Error).message]; } },
+      "tokens end with their handler": async () => { let kept: Element | undefined; await new HTMLRewriter().on("a", { element(e) { kept = e; } }).transform(new Response("<a>")).text(); try { return kept!.tagName; } catch (e) { return [(e as Error).name, (e as Error).message]; } },
+      "keeps status and headers, not the length": () => { const r = new HTMLRewriter().transform(new Response("<a>", { status: 201, headers: { "Content-Length": "3", A: "b" } })); return [r.status, r.headers.get("content-length"), r.headers.get("a")]; },
       "sees text, comments and the end": () => new HTMLRewriter().on("p", { text(t) { if (t.text) t.replace("y"); } }).onDocument({ comments(c) { c.remove(); }, end(e) { e.append("!", { html: false }); } }).transform(new Response("<p>x</p><!-- c -->")).text(),
     },
   },
