@@ -240,6 +240,11 @@ class Reader {
       const Value* name = entry.is_object() ? entry.find(field) : nullptr;
       if (name == nullptr || !name->is_string() || name->text.empty()) return;
       add_unsupported(name->text, std::string(key.name), std::string(key.note), name->at);
+      // For the types: a workflow's class is of this worker unless another is named.
+      const Value* of = entry.find("class_name");
+      if (of != nullptr && of->is_string() && entry.find("script_name") == nullptr) {
+        out_.all.back().document["class_name"] = of->text;
+      }
     };
     const auto each = [&](const Value* list, std::string_view field) {
       if (list == nullptr || !list->is_array()) return;

@@ -172,6 +172,25 @@ std::optional<Binding> version_metadata(const Value& config, const fs::path& pat
                   {"value", {{"id", id}, {"tag", ""}, {"timestamp", stamp}}}}};
 }
 
+// Their shape is checked elsewhere.
+void note_declared(const Value& root, Project& project) {
+  const Value* environments = root.find("env");
+  if (environments == nullptr || !environments->is_object()) return;
+  for (const Member& member : environments->members) {
+    if (member.value.is_object()) project.environments.push_back(member.key);
+  }
+}
+
+void note_required(const Value& config, Project& project) {
+  const Value* secrets = config.find("secrets");
+  const Value* required =
+      secrets != nullptr && secrets->is_object() ? secrets->find("required") : nullptr;
+  if (required == nullptr || !required->is_array()) return;
+  for (const Value& each : required->items) {
+    if (each.is_string()) project.required_secrets.push_back(each.text);
+  }
+}
+
 void read_dev(const Value& config, Project& project, Findings& findings) {
   const Value* dev = findings.expect(config.find("dev"), Value::Kind::kObject, "dev");
   if (dev == nullptr) return;
@@ -241,10 +260,12 @@ Result<Project> read_project(const LoadOptions& given, std::vector<Finding>& lis
   note_parse(*found, *parsed, findings);
 
   Project project;
+  note_declared(parsed->root, project);
   project.config_path = found->path;
   project.root = found->path.parent_path();
   const Value config = apply_environment(parsed->root, options.environment, findings);
   project.keys = report_keys(config, parsed->root.find("env") != nullptr, findings);
+  note_required(config, project);
   project.name = worker_name(config, findings);
   project.main = entry_point(config, project.root, findings);
   read_dev(config, project, findings);
@@ -266,6 +287,7 @@ Result<Project> read_project(const LoadOptions& given, std::vector<Finding>& lis
   std::vector<Binding> all = std::move(bindings.all);
   all.insert(all.end(), variables->bindings.begin(), variables->bindings.end());
   if (std::optional<Binding> version = version_metadata(config, found->path, *text, findings)) {
+    project.version_binding = version->name;
     all.push_back(*std::move(version));
   }
   tell_duplicates(all, findings);

@@ -89,6 +89,11 @@ struct Project {
   std::vector<KeyReport> keys;
   std::vector<std::string> warnings;         // one sentence each, with file:line where known
   std::vector<std::filesystem::path> files;  // what was read or would be if it were there: to watch
+  // What `hearth types` needs besides: the names under "env", the secrets that are declared whether
+  // given or not, and the binding that is a version (it is a var in worker_json).
+  std::vector<std::string> environments;
+  std::vector<std::string> required_secrets;
+  std::string version_binding;
   std::optional<std::uint16_t> dev_port;  // dev.port, dev.ip: used where the command line is silent
   std::string dev_ip;
 

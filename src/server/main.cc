@@ -10,6 +10,7 @@
 int main(int argc, char** argv) {
   using namespace hearth::server;
   const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "types") return types_command(argc - 1, argv + 1);
   if (command == "state") return state_command(argc - 1, argv + 1);
   if (command == "agents") return agents_command(argc - 1, argv + 1);
   Parsed parsed = parse_command_line(argc, argv);
