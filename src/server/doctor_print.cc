@@ -135,7 +135,7 @@ std::string examination_text(const Examination& examination, bool colour) {
   const std::size_t faults = count_of(examination, Weight::kFault);
   const std::size_t warnings = count_of(examination, Weight::kWarning);
   out += faults + warnings == 0
-             ? "  nothing is wrong\n"
+             ? (examination.looked ? "  nothing is wrong\n" : "  could not look\n")
              : "  " + counted(faults, "fault") + ", " + counted(warnings, "warning") + "\n";
   return out;
 }
@@ -158,7 +158,7 @@ std::string examination_json(const Examination& examination, int exit_code) {
     if (!each.stack.empty()) finding["stack"] = each.stack;
     finding["cause"] = entry ? entry->cause : "";
     finding["cure"] = entry ? entry->cure : "";
-    finding["docs"] = project::docs_anchor(each.code);
+    finding["docs"] = entry ? project::docs_anchor(each.code) : "";
     if (!each.edits.empty()) {
       finding["diff"] = project::diff_of(each.edits, root);
       finding["safe"] = each.safe;

@@ -3,13 +3,18 @@
 
 #include "server/agents_command.h"
 #include "server/app.h"
+#include "server/check_command.h"
 #include "server/doctor.h"
+#include "server/init_command.h"
 #include "server/state_command.h"
+#include "server/types_command.h"
 #include "server/waiting_room.h"
 
 int main(int argc, char** argv) {
   using namespace hearth::server;
   const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "init") return init_command(argc - 1, argv + 1);
+  if (command == "check") return check_command(argc - 1, argv + 1);
   if (command == "types") return types_command(argc - 1, argv + 1);
   if (command == "state") return state_command(argc - 1, argv + 1);
   if (command == "agents") return agents_command(argc - 1, argv + 1);

@@ -127,6 +127,8 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
   app.add_subcommand("agents", "which agents there are, and what became of them");
   app.add_subcommand("state", "look at and move what is kept; see: hearth state --help");
+  app.add_subcommand("init", "make a project in an empty folder; see: hearth init --help");
+  app.add_subcommand("check", "run the project's TypeScript compiler; see: hearth check --help");
   app.add_subcommand("types", "write the types of env; see: hearth types --help");
   CLI::App* version_command = app.add_subcommand("version", "print the version");
   CLI::App* doctor = app.add_subcommand("doctor", "look for what is wrong, without serving");
