@@ -130,6 +130,8 @@ class Reader {
   std::string type_of(const Json& binding) const {
     const std::string type = binding["type"];
     if (type == "durable_object") {
+      // Of another worker, whose sources are not known here.
+      if (!binding.contains("namespace")) return "DurableObjectNamespace";
       const std::size_t index = binding["namespace"];
       const std::string& of = project_.namespaces.at(index).class_name;
       if (module_.empty()) return "DurableObjectNamespace";
@@ -139,7 +141,9 @@ class Reader {
     if (type == "ai") return "Ai";
     if (type == "assets") return "Fetcher";
     if (type == "service") {
-      if (module_.empty()) return "Fetcher";
+      const bool own = binding.value("service", project_.name) == project_.name;
+      if (!own && binding.contains("entrypoint")) return "Service";
+      if (!own || module_.empty()) return "Fetcher";
       return "Service<typeof import(" + literal(module_) + ")." +
              binding.value("entrypoint", std::string("default")) + ">";
     }
