@@ -340,8 +340,9 @@ Result<std::vector<Project>> load_all(const LoadOptions& options) {
     fs::path path;
     std::string text;
     Result<Project> read = read_project(one, findings, path, text);
-    if (!read && i > 0 && options.others.size() > 0) {
-      return Error{read.error().code, path.string() + ": " + read.error().message};
+    if (!read && i > 0) {
+      const std::string where = path.empty() ? "" : path.string() + ": ";
+      return Error{read.error().code, where + read.error().message};
     }
     if (!read) return read.error();
     all.push_back(*std::move(read));

@@ -1,12 +1,13 @@
 // Several workers served as one: `-c front -c back`, as `wrangler dev` takes them.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { http, Socket } from "../lib/clients.mjs";
-import { kProjects, kRoot } from "../lib/paths.mjs";
+import { kHearth, kProjects, kRoot } from "../lib/paths.mjs";
 import { until } from "../lib/process.mjs";
 import { hearthOnly, start, startFor } from "../lib/target.mjs";
 
@@ -99,13 +100,32 @@ test("the other worker's objects are there again after a restart", hearthOnly, a
   assert.equal((await http(`${target.url}/room?name=kept`)).text, "2");
 });
 
+test("the doctor looks at each of them, and finds nothing but the worker that is not given", hearthOnly, () => {
+  const run = spawnSync(kHearth, ["doctor", "-c", join(kProjects, "workers/front"), "-c", kBack], { encoding: "utf8", timeout: 60_000, env: { ...process.env, NO_COLOR: "1" } });
+  assert.equal(run.status, 0, run.stdout + run.stderr);
+  assert.deepEqual(run.stdout.match(/^(?:fault|warning) +[A-Z]\d+/gm), ["warning C117"]);
+  assert.match(run.stdout, /hearth doctor .*front[^]*"FAR" does not work[^]*hearth doctor .*back[^]*nothing is wrong/);
+});
+
+for (const [what, other, says] of [
+  ["a configuration that is not there", "/nonexistent/wrangler.jsonc", /error \/nonexistent\/wrangler\.jsonc does not exist/],
+  ["two workers of one name", join(kProjects, "workers/front"), /both name their worker "front"/],
+]) {
+  test(`${what} is refused`, hearthOnly, () => {
+    const run = spawnSync(kHearth, ["serve", "-c", join(kProjects, "workers/front"), "-c", other, "--port", "0", "--state", join(tmpdir(), "hearth-none")],
+      { encoding: "utf8", timeout: 20_000, env: { ...process.env, NO_COLOR: "1" } });
+    assert.equal(run.status, 1);
+    assert.match(run.stdout + run.stderr, says);
+  });
+}
+
 test("in dev a change of any of them is served", hearthOnly, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "hearth-workers-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(kProjects, "workers"), folder, { recursive: true });
   symlinkSync(join(kRoot, "node_modules"), join(folder, "node_modules"));
   const back = join(folder, "back");
   const target = await startFor(t, join(folder, "front"), { command: "dev", args: ["-c", join(back, "wrangler.jsonc")] });
+  t.after(() => rmSync(folder, { recursive: true, force: true })); // once the server has ended
   // Whole at once: a watcher may look at any moment.
   const edit = (file, from, to) => {
     writeFileSync(`${file}.new`, readFileSync(file, "utf8").replace(from, to));

@@ -2,6 +2,7 @@
 // streamed body keeps it resident and each chunk waits at its output gate.
 import { markRemote, NO_RESPONSE } from "./errors.ts";
 import { type Agent, isThenable } from "./instance.ts";
+import { makeHeadersImmutable } from "../web/body.ts";
 import { isResponse, type Response } from "../web/response.ts";
 
 const owner = Symbol("agent");
@@ -26,6 +27,7 @@ export function callFetch(agent: Agent, request: unknown): unknown {
 function own(agent: Agent, answer: unknown): unknown {
   if (!isResponse(answer)) throw new TypeError(NO_RESPONSE);
   (answer as { [owner]?: Agent })[owner] = agent;
+  makeHeadersImmutable(answer);
   // Whoever wraps the response anew keeps its socket: that one knows its agent as well.
   if (answer.status === 101 && answer.webSocket !== null) agent.ownSocket(answer.webSocket);
   return answer;

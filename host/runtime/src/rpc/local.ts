@@ -3,6 +3,7 @@
 // what is returned or thrown is copied out in the same turn, in its owner's context.
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { AgentAddress, AgentInstance, Dispatcher, OpenEntrypoint, Peers, RuntimeServices } from "../agent/types.ts";
+import { type Body, makeHeadersImmutable } from "../web/body.ts";
 import { copyThrown, copyValue, isRpcTarget, setExportTarget } from "./copy.ts";
 import { dataCloneError, markRemote } from "./errors.ts";
 import { failed, Hook, LocalReply, type Payload, type Reply } from "./hook.ts";
@@ -248,6 +249,7 @@ export class EntrypointHook extends Hook {
       if (!(response instanceof Response)) {
         throw new TypeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.");
       }
+      makeHeadersImmutable(response as unknown as Body);
       return response;
     });
   }

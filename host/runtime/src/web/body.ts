@@ -97,6 +97,7 @@ let copySource: (body: Body) => Source;
 let peekSource: (body: Body) => Source;
 let packedHeaders: (body: Body) => Packed;
 let immutable: (body: Body) => boolean;
+let freezeBody: (body: Body) => void;
 
 export class Body {
   #source: Source;
@@ -113,6 +114,10 @@ export class Body {
       return body.#take();
     };
     immutable = (body) => body.#immutable;
+    freezeBody = (body) => {
+      body.#immutable = true;
+      if (typeof body.#headers !== "string") freezeHeaders(body.#headers);
+    };
     copySource = (body) => body.#copy();
     peekSource = (body) => body.#source;
     packedHeaders = (body) => typeof body.#headers === "string" ? body.#headers : packHeaders(body.#headers);
@@ -252,6 +257,11 @@ export function bodySource(body: Body): Source {
 }
 export function bodyHeaders(body: Body): Packed {
   return packedHeaders(body);
+}
+
+/** From now on its headers cannot be changed: it has come by a stub, as if from elsewhere. */
+export function makeHeadersImmutable(body: Body): void {
+  freezeBody(body);
 }
 
 export function hasImmutableHeaders(body: Body): boolean {
