@@ -239,10 +239,15 @@ napi_value peer_send(napi_env env, napi_callback_info info) {
   return emit(arguments, gate, message, message.data.size());
 }
 
+// Written at once: the turn that logs may never end, and what it said until then is what its author
+// looks for.
 napi_value log(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   const wire::Log message{static_cast<std::uint8_t>(arguments.number(0, 3)), arguments.text(1)};
-  return emit(arguments, nullptr, message, message.json.size());
+  napi_value result = emit(arguments, nullptr, message, message.json.size());
+  // A core that is gone is noticed by the next read.
+  if (arguments.ok() && arguments.host().started()) (void)arguments.host().link().flush();
+  return result;
 }
 
 napi_value drained(napi_env env, napi_callback_info info) {

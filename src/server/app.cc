@@ -25,6 +25,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint32_t kWatchMs = 300;
 // The whole of a shutdown, should anything in it not end.
 constexpr std::uint32_t kHardStopMs = kShutdownTimeoutMs - 200;
+constexpr std::uint32_t kLastWordsMs = 100;  // for the log, after that
 
 bool coloured() {
   return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
@@ -44,12 +45,16 @@ std::string place_in_config(const project::Project& project, project::Position a
 
 }  // namespace
 
-App::App(Options options) : options_(std::move(options)), started_ms_(clock_.steady_ms()) {}
+App::App(Options options)
+    : options_(std::move(options)), console_(options_.log), started_ms_(clock_.steady_ms()) {}
 App::~App() = default;
 
 int App::run() {
   ::signal(SIGPIPE, SIG_IGN);
   os::raise_descriptor_limit();
+  if (const Status opened = console_.open_file(); !opened) {
+    return fail(opened.error().message), exit_code_;
+  }
   if (!start()) return exit_code_ == 0 ? 1 : exit_code_;
   context_.run();
   return exit_code_;
@@ -106,6 +111,7 @@ bool App::load_projects() {
   auto loaded = project::load_all(load_options());
   if (!loaded) return fail(loaded.error().message), false;
   read_ = std::move(loaded).value();
+  for (const project::Project& each : read_) console_.hide(secrets_of(each.worker_json));
   return true;
 }
 
@@ -267,8 +273,11 @@ void App::on_serving() {
           (overdue == 1 ? " alarm is overdue and fires now\n"
                         : " alarms are overdue and fire now\n"));
   }
-  print("  ready on http://" + address() + ":" + std::to_string(network_->port()) + " in " +
-        duration_text(clock_.steady_ms() - started_ms_) + "\n");
+  const std::string ready = "ready on http://" + address() + ":" +
+                            std::to_string(network_->port()) + " in " +
+                            duration_text(clock_.steady_ms() - started_ms_);
+  print("  " + ready + "\n");
+  console_.write({.wall_ms = clock_.wall_ms(), .message = ready, .announced = true});
   tell_admin();
 }
 
@@ -375,6 +384,7 @@ void App::reload_projects() {
   plans_ = std::move(plans).value();
   tell_plans();
   console_.say(core::Level::kInfo, "the configuration changed");
+  for (const project::Project& each : *loaded) console_.hide(secrets_of(each.worker_json));
   for (std::size_t i = 0; i < builds_.size(); ++i) {
     const Status changed = builds_[i]->change(std::move((*loaded)[i]));
     if (!changed) return fail(changed.error().message);
@@ -403,6 +413,7 @@ void App::stop() {
   loop_.after(kHardStopMs, [this] {
     console_.say(core::Level::kWarn, "the shutdown took too long and was cut");
     registry_.reset();
+    console_.flush(kLastWordsMs);
     ::_exit(exit_code_);
   });
   if (admin_) admin_->stop();

@@ -1,104 +1,100 @@
 #include "server/console.h"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
-
-#include "core/fault.h"
 
 namespace hearth::server {
-
 namespace {
 
-spdlog::level::level_enum as_spdlog(core::Level level) {
-  switch (level) {
-    case core::Level::kDebug:
-      return spdlog::level::debug;
-    case core::Level::kInfo:
-      return spdlog::level::info;
-    case core::Level::kWarn:
-      return spdlog::level::warn;
-    case core::Level::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::info;
+constexpr std::size_t kAgentWidthMax = 32;
+
+std::int64_t wall_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
-std::string text_of(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return {};
-  return found->is_string() ? found->get<std::string>() : found->dump();
+LogFormat format_of(const LogOptions& options) {
+  if (options.format) return *options.format;
+  return ::isatty(STDERR_FILENO) == 1 ? LogFormat::kPretty : LogFormat::kJson;
 }
 
-std::string indented(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    out += "\n    ";
-    out += text.substr(0, end);
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return out;
+LogRecord drop_record(std::uint64_t dropped) {
+  LogRecord record{.level = core::Level::kWarn, .wall_ms = wall_ms(), .message = {}};
+  record.message = std::to_string(dropped) + (dropped == 1 ? " line" : " lines") +
+                   " dropped: the log was not taken as fast as it was written";
+  record.dropped = dropped;
+  return record;
 }
 
 }  // namespace
 
 std::string log_line(std::string_view json) {
-  const auto parsed = nlohmann::json::parse(json, nullptr, false);
-  if (!parsed.is_object()) return std::string(json);
-  std::string line;
-  const std::string code = text_of(parsed, "code");
-  if (!code.empty()) line += code + " ";
-  const std::string class_name = text_of(parsed, "class");
-  const std::string agent = text_of(parsed, "agent");
-  if (!class_name.empty() || !agent.empty()) {
-    line += class_name + (class_name.empty() || agent.empty() ? "" : "/") + agent + ": ";
-  }
-  const std::string message = text_of(parsed, "message");
-  line += message;
-  const std::string where = text_of(parsed, "where");
-  if (!where.empty()) line += " (" + where + ")";
-  std::string stack = core::own_frames(text_of(parsed, "stack"));
-  // V8's stacks begin with the message again.
-  const std::size_t frames = stack.find("\n    at ");
-  if (frames != std::string::npos && stack.substr(0, frames).find(message) != std::string::npos) {
-    stack.erase(0, frames + 1);
-  }
-  std::string trimmed;
-  std::string_view rest = stack;
-  while (!rest.empty()) {
-    const std::size_t end = rest.find('\n');
-    std::string_view frame = rest.substr(0, end);
-    frame.remove_prefix(std::min(frame.find_first_not_of(' '), frame.size()));
-    trimmed += std::string(frame) + "\n";
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-  }
-  return line + indented(trimmed);
+  LogRecord record = record_of(core::Level::kError, json, 0);
+  const std::string text = pretty_text(record, {});
+  // Without the time, the level and the line's end.
+  constexpr std::size_t kHeadBytes = sizeof("00:00:00.000 error ") - 1;
+  return text.substr(kHeadBytes, text.size() - kHeadBytes - 1);
 }
 
-Console::Console() {
-  const bool colour = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_st>(
-      colour ? spdlog::color_mode::always : spdlog::color_mode::never);
-  logger_ = std::make_shared<spdlog::logger>("hearth", std::move(sink));
-  logger_->set_pattern("%H:%M:%S.%e %^%l%$ %v");
-  logger_->set_level(spdlog::level::info);
-  logger_->flush_on(spdlog::level::debug);
+Console::Console(LogOptions options)
+    : options_(std::move(options)),
+      format_(format_of(options_)),
+      writer_(STDERR_FILENO, [format = format_, pretty = pretty_](std::uint64_t dropped) {
+        const LogRecord record = drop_record(dropped);
+        return format == LogFormat::kJson ? json_text(record) : pretty_text(record, pretty);
+      }) {
+  pretty_.colour = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
 }
 
 Console::~Console() = default;
 
+Status Console::open_file() {
+  if (options_.file.path.empty()) return {};
+  return writer_.open_file(options_.file,
+                           [](std::uint64_t dropped) { return json_text(drop_record(dropped)); });
+}
+
 void Console::say(core::Level level, std::string_view message) {
-  logger_->log(as_spdlog(level), message);
+  write({.level = level, .wall_ms = wall_ms(), .message = std::string(message)});
+}
+
+void Console::tell(const core::Line& line) {
+  write(record_of(line, wall_ms()));
 }
 
 void Console::host_log(core::Level level, std::string_view json) {
-  logger_->log(as_spdlog(level), log_line(json));
+  write(record_of(level, json, wall_ms()));
+}
+
+void Console::write(LogRecord record) {
+  redactor_.redact(record);
+  for (LogListener* listener : listeners_) listener->on_record(record);
+  if (!options_.level || record.level < *options_.level) return;
+  std::string file = writer_.has_file() ? json_text(record) : std::string();
+  std::string text =
+      format_ == LogFormat::kJson ? (file.empty() ? json_text(record) : file) : text_of(record);
+  writer_.write(std::move(text), std::move(file));
+}
+
+// Names get a column as wide as the widest so far, so that what agents say stands in line.
+std::string Console::text_of(const LogRecord& record) {
+  if (record.announced) return {};
+  if (record.source == LogSource::kConsole) {
+    const std::size_t width = std::min(agent_label(record).size(), kAgentWidthMax);
+    pretty_.agent_width = std::max(pretty_.agent_width, width);
+  }
+  return pretty_text(record, pretty_);
+}
+
+void Console::add_listener(LogListener& listener) {
+  listeners_.push_back(&listener);
+}
+
+void Console::remove_listener(LogListener& listener) {
+  std::erase(listeners_, &listener);
 }
 
 }  // namespace hearth::server

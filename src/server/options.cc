@@ -16,7 +16,37 @@ struct Raw {
   std::vector<std::string> vars;
   std::string inspect;
   std::vector<std::string> origins;
+  std::string log_format;
+  std::string log_level;
 };
+
+void add_log_options(CLI::App& command, Raw& raw) {
+  LogFileOptions& file = raw.options.log.file;
+  command
+      .add_option("--log-format", raw.log_format,
+                  "pretty: for people; json: one object a line (default: pretty on a terminal)")
+      ->check(CLI::IsMember({"pretty", "json"}));
+  command
+      .add_option("--log-level", raw.log_level,
+                  "the least that is logged: debug, info, warn, error, or none (default: info)")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error", "none"}));
+  command.add_option("--log-file", file.path, "also log to this file, as JSON lines");
+  command
+      .add_option("--log-file-size", file.bytes_max,
+                  "the size at which the file is put aside as FILE.1, FILE.2, … (default: 10MB)")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::size_t{4 * 1024}, std::size_t{1} << 40));
+  command
+      .add_option("--log-files", file.files_max, "how many files put aside are kept (default: 5)")
+      ->check(CLI::Range(1, 1'000));
+}
+
+void set_log_options(Options& options, const Raw& raw) {
+  if (!raw.log_format.empty()) {
+    options.log.format = raw.log_format == "json" ? LogFormat::kJson : LogFormat::kPretty;
+  }
+  if (!raw.log_level.empty()) options.log.level = level_named(raw.log_level);
+}
 
 // What says which project is meant, and how it is read.
 void add_project_options(CLI::App& command, Raw& raw) {
@@ -138,6 +168,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
     add_options(*command, raw);
     add_admin_options(*command, raw.options);
   }
+  for (CLI::App* command : {dev, serve}) add_log_options(*command, raw);
   add_doctor_options(*doctor, raw);
   explain->add_option("CODE", raw.options.code, "such as C107")->required();
   try {
@@ -146,6 +177,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
     return {std::nullopt, app.exit(error)};
   }
   Options& options = raw.options;
+  set_log_options(options, raw);
   options.command = version_command->parsed() ? Command::kVersion
                     : serve->parsed()         ? Command::kServe
                     : doctor->parsed()        ? Command::kDoctor

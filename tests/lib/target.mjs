@@ -20,7 +20,8 @@ export const hearthOnly = { skip: onHearth ? false : "hearth's own promise" };
 
 const kArguments = (process.env.HEARTH_ARGS ?? "").split(" ").filter(Boolean);
 const kReady = /(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost):(\d+))/;
-const kErrorLine = /^[\d:.]+ (error|critical)\b|AddressSanitizer|LeakSanitizer|runtime error:|Assertion/;
+// An error-level line of hearth's own; what user code says by console.error (after "›") is its business.
+const kErrorLine = /^[\d:.]+ error\b(?! .{1,80}? › )|AddressSanitizer|LeakSanitizer|runtime error:|Assertion/;
 
 /**
  * project: a folder under tests/projects, or an absolute path. Options: command ("serve" or "dev"),
@@ -81,6 +82,7 @@ class Target {
     this.child = new Child(
       this.options.binary ?? kHearth,
       [command, "-c", this.config, "--port", String(port), "--state", this.state,
+        ...(args.includes("--log-format") ? [] : ["--log-format", "pretty"]),
         ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
         ...kArguments, ...args],
       { env: { ...process.env, NO_COLOR: "1", ...env } });

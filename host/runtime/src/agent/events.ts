@@ -7,7 +7,6 @@ import { isExpectedReset } from "./errors.ts";
 import type { AlarmInfo } from "./host.ts";
 import { type Agent, type AgentEvent, clock, isThenable } from "./instance.ts";
 import type { Residency, Resident } from "./residency.ts";
-import { workerContext } from "./scope.ts";
 import type { SocketRecord } from "./sockets.ts";
 
 const ALARM_RETRIES_MAX = 6;
@@ -70,7 +69,7 @@ export class AgentEvents {
     const record = this.#residency.sockets.get(connection);
     if (record === undefined || record.home === null) {
       this.#addon.begun(slot);
-      if (record !== undefined) workerContext(deliverMessage, record.socket, data);
+      record?.contextIn(null)(deliverMessage, record.socket, data);
       this.#residency.sockets.flush();
       this.#addon.done(slot);
       return;
@@ -88,7 +87,7 @@ export class AgentEvents {
       this.#addon.begun(slot);
       if (record !== undefined) {
         this.#residency.sockets.forget(record);
-        workerContext(() => record.closed(code, reason, clean));
+        record.contextIn(null)(() => record.closed(code, reason, clean));
       }
       this.#residency.sockets.flush();
       this.#addon.done(slot);
@@ -110,7 +109,7 @@ export class AgentEvents {
     this.#residency.sockets.dispatching = true;
     let result: unknown;
     try {
-      result = agent.context(callMessage, agent, record, data);
+      result = record.contextIn(agent)(callMessage, agent, record, data);
     } catch (error) {
       this.#threw(agent, record, error, "webSocketMessage");
     }
@@ -122,7 +121,7 @@ export class AgentEvents {
     const { home } = record;
     let result: unknown;
     try {
-      result = agent.context(callClose, agent, record, code, reason, clean);
+      result = record.contextIn(agent)(callClose, agent, record, code, reason, clean);
     } catch (error) {
       this.#threw(agent, null, error, "webSocketClose");
     }

@@ -7,7 +7,7 @@ import { BLOCKED_TOO_LONG, expectReset, resetError, storageError } from "./error
 import type { AgentClass, AgentHost, UserObject } from "./host.ts";
 import { callFetch } from "./fetch_event.ts";
 import type { FacetTable } from "./facets.ts";
-import { type Context, contextOf } from "./scope.ts";
+import { type Cause, type Context, contextOf, currentCause, runFor } from "./scope.ts";
 import type { WebSocket } from "../web/websocket.ts";
 import type { AgentSockets } from "./sockets.ts";
 import { DurableObjectState } from "./state.ts";
@@ -135,27 +135,32 @@ export class Agent implements AgentInstance, StorageOwner {
     if (this.#phase === Phase.Idle) this.#construct();
   }
 
-  /** Runs `operation`; settles when it has, and what it wrote is durable. */
+  /** Runs `operation`; settles when it has, and what it wrote is durable. Its cause is the caller's. */
   call(operation: AgentOperation): Promise<unknown> {
+    const cause = currentCause();
     return new Promise((resolve, reject) => {
       this.deliver({
         begin: (agent) => agent.run(
           operation.kind === "fetch" ? () => callFetch(agent, operation.request)
                                      : () => operation.invoke(agent.object!, agent),
-          resolve, reject),
+          resolve, reject, cause),
         fail: reject,
       });
     });
   }
 
   enter<T>(work: () => T | Promise<T>): Promise<T> {
+    const cause = currentCause();
     return new Promise<T>((resolve, reject) => {
-      this.deliver({ begin: (agent) => agent.run(work, resolve as (value: unknown) => void, reject), fail: reject });
+      this.deliver({
+        begin: (agent) => agent.run(work, resolve as (value: unknown) => void, reject, cause),
+        fail: reject,
+      });
     });
   }
 
   /** The body of an event whose caller waits: its answer is held at the output gate. */
-  run(work: () => unknown, resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
+  run(work: () => unknown, resolve: (value: unknown) => void, reject: (reason: unknown) => void, cause: Cause): void {
     this.watch(reject);
     this.begin();
     const settle = (deliver: () => void): void => {
@@ -165,7 +170,7 @@ export class Agent implements AgentInstance, StorageOwner {
     };
     let result: unknown;
     try {
-      result = this.context(work);
+      result = cause.request === 0 && cause.connection === 0 ? this.context(work) : runFor(this, cause, work);
     } catch (error) {
       this.keeper.sockets?.flush();
       settle(() => reject(error));

@@ -10,6 +10,7 @@ import {
 import type { Faults, Told } from "../faults/faults.ts";
 import type { Agent } from "./instance.ts";
 import { unpack } from "./packed.ts";
+import { type Context, contextOf } from "./scope.ts";
 import type { FarSocket } from "./types.ts";
 
 export const TAGS_MAX = 10;
@@ -35,6 +36,7 @@ export class SocketRecord implements Transport {
   release: (() => void) | null = null;
   #socket: WebSocket | null;
   #told: Told | null = null;
+  #context: { readonly agent: Agent | null; readonly call: Context } | null = null;
 
   constructor(table: SocketTable, home: AgentSockets | null, hibernatable: boolean, socket: WebSocket | null) {
     this.#table = table;
@@ -56,6 +58,14 @@ export class SocketRecord implements Transport {
     return this.#socket;
   }
 
+  /** Where the handlers of its events run: made once for a life of the agent, or with null the worker. */
+  contextIn(agent: Agent | null): Context {
+    if (this.#context === null || this.#context.agent !== agent) {
+      this.#context = { agent, call: contextOf(agent, { request: 0, connection: this.connection }) };
+    }
+    return this.#context.call;
+  }
+
   /** Code accepted its other end: from now on the agent need not stay resident for it. */
   claimed(): void {
     this.local = true;
@@ -65,6 +75,7 @@ export class SocketRecord implements Transport {
 
   /** The life of its agent ended: the object of that life does nothing any more. */
   forgetSocket(): void {
+    this.#context = null;
     if (this.#socket === null) return;
     if (this.local) {
       this.#socket = renewEnd(this.#socket);

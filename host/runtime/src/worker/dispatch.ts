@@ -6,7 +6,7 @@ import { responseOwner } from "../agent/fetch_event.ts";
 import type { AgentHost } from "../agent/host.ts";
 import { isThenable } from "../agent/instance.ts";
 import type { Bound, SocketTable } from "../agent/sockets.ts";
-import { workerContext } from "../agent/scope.ts";
+import { runFor, workerContext } from "../agent/scope.ts";
 import { coded } from "../faults/coded.ts";
 import { abortRequest, makeRequest, type Request } from "../web/request.ts";
 import { isResponse, takeResponse, type Response } from "../web/response.ts";
@@ -53,7 +53,7 @@ export class Dispatcher {
     this.#addon.begun(slot);
     let answer: unknown;
     try {
-      answer = workerContext(() => this.#answer(incoming, method, url, headers));
+      answer = runFor(null, { request, connection: 0 }, () => this.#answer(incoming, method, url, headers));
     } catch (error) {
       this.#failed(slot, request, error);
       return;

@@ -1,38 +1,28 @@
 // What a host tells of errors to the core's log. What it tells clients is in faults/faults.ts.
-import type { Addon } from "../addon.ts";
 import { isExpectedReset } from "../agent/errors.ts";
 import type { ReportDetails } from "../agent/host.ts";
-import { currentAgent } from "../agent/scope.ts";
-import type { NamespaceInfo } from "../agent/types.ts";
 import { tellRejection } from "../web/globals.ts";
 import type { Faults } from "../faults/faults.ts";
+import type { HostLog } from "./log.ts";
 
 const ERROR = 3;
 
 export class Reporter {
-  readonly #addon: Addon;
-  readonly #namespaces: readonly NamespaceInfo[];
+  readonly #log: HostLog;
   readonly #faults: Faults;
 
-  constructor(addon: Addon, namespaces: readonly NamespaceInfo[], faults: Faults) {
-    this.#addon = addon;
-    this.#namespaces = namespaces;
+  constructor(log: HostLog, faults: Faults) {
+    this.#log = log;
     this.#faults = faults;
   }
 
   report(error: unknown, details: ReportDetails = {}): void {
     try {
-      const { agent = currentAgent(), level = ERROR, reference, what, ...rest } = details;
+      const { level = ERROR, ...rest } = details;
       const { code, message, stack, where } = this.#faults.of(error);
-      const told: Record<string, unknown> = { message: reference === undefined ? message : `[${reference}] ${message}`, stack, where, ...rest };
       // R407 is what is known when nothing more is.
-      if (told["code"] === undefined || told["code"] === "R407") told["code"] = code;
-      if (what !== undefined) told["what"] = what;
-      if (agent !== null) {
-        told["agent"] = agent.address.name || agent.address.id;
-        told["class"] = this.#namespaces[agent.address.namespace]?.className;
-      }
-      this.#addon.log(level, JSON.stringify(told));
+      const known = rest.code === undefined || rest.code === "R407" ? code : rest.code;
+      this.#log.write(level, message, { stack, where, ...rest, code: known });
     } catch {
       // What cannot even be described must not end the host.
     }

@@ -30,10 +30,12 @@ import { DurableObjectTransaction } from "../agent/transaction.ts";
 import { installTimers } from "../agent/timers.ts";
 import type { AgentAddress, AgentOperation, Dispatcher, NamespaceInfo } from "../agent/types.ts";
 import { Faults } from "../faults/faults.ts";
+import { installConsole } from "./console.ts";
 import { ExecutionContext } from "./context.ts";
 import { Dispatcher as Requests } from "./dispatch.ts";
 import { flagsOf, type WorkerDocument } from "./document.ts";
 import { LoadedWorker, type LoadServices } from "./loaded.ts";
+import { HostLog } from "./log.ts";
 import { restoreNames } from "./names.ts";
 import { Reporter } from "./report.ts";
 import { watchLoop } from "./watch.ts";
@@ -64,6 +66,7 @@ export class Worker implements AgentHost {
   readonly events: AgentEvents;
   readonly rpc: Rpc;
   readonly faults: Faults;
+  readonly #log: HostLog;
   readonly #reporter: Reporter;
   readonly #stubs = new Map<number, DurableObjectNamespace>();
   readonly #pending = new Set<Promise<unknown>>();
@@ -74,12 +77,13 @@ export class Worker implements AgentHost {
     this.addon = addon;
     this.document = document;
     this.namespaces = document.namespaces.map((namespace, index) => ({ ...namespace, index }));
+    this.#log = new HostLog(addon, this.namespaces);
     this.faults = new Faults({
       mode: document.mode,
       env: () => this.#workers[0]?.env ?? {},
       report: (error, details) => this.report(error, details),
     });
-    this.#reporter = new Reporter(addon, this.namespaces, this.faults);
+    this.#reporter = new Reporter(this.#log, this.faults);
     setRoot(document.root);
     this.residency = new Residency(this);
     this.events = new AgentEvents(this.residency);
@@ -112,6 +116,7 @@ export class Worker implements AgentHost {
     for (const { uniqueKey } of this.namespaces) mkdirSync(`${document.state}/do/${uniqueKey}`, { recursive: true });
     nodeModule.enableCompileCache?.(`${document.state}/cache`); // Node.js 22 and newer
     this.#reporter.catchUnhandled();
+    installConsole(console, (level, text) => this.#log.write(level, text, { source: "console" }));
     const further = document.workers ?? [];
     setHooks({ outputGate: currentGate, reportError: (error) => this.report(error) });
     registerModules(further.map(({ worker, bundle }) => ({ name: worker, folder: `${dirname(bundle)}/` })));

@@ -1,0 +1,17 @@
+#include "core/report.h"
+
+namespace hearth::core {
+
+std::string text_of(const Line& line) {
+  std::string text;
+  if (!line.reference.empty()) text += "[" + std::string(line.reference) + "] ";
+  if (!line.code.empty()) text += std::string(line.code) + " ";
+  if (!line.agent.empty()) text += std::string(line.agent) + ": ";
+  text += line.message;
+  if (!line.where.empty()) text += " (" + std::string(line.where) + ")";
+  if (!line.fix.empty()) text += "\n  " + std::string(line.fix);
+  if (!line.stack.empty()) text += "\n" + std::string(line.stack);
+  return text;
+}
+
+}  // namespace hearth::core
