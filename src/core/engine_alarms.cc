@@ -123,10 +123,10 @@ void Engine::alarm_changed(const AgentId& agent, const AlarmEntry* alarm) {
 }
 
 void Engine::alarm_given_up(const AgentId& id, const AlarmEntry& alarm) {
-  report_.say(Level::kError, "the alarm of " + deployment_.namespaces[id.name_space].class_name +
-                                 "/" + (alarm.name.empty() ? id.hex().substr(0, 12) : alarm.name) +
-                                 " failed for the last time (" + std::to_string(alarm.retries) +
-                                 " retries) and is not fired again");
+  const std::string agent = label(id, alarm.name);
+  const std::string message = "the alarm of " + agent + " failed for the last time (" +
+                              std::to_string(alarm.retries) + " retries) and is not fired again";
+  report_.tell({.level = Level::kError, .message = message, .agent = agent});
 }
 
 // Alarms whose handler had begun on a host that ended: they fire again, as after a failure. Those

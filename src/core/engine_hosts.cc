@@ -188,14 +188,20 @@ void Engine::lose_events(Host& host, const std::vector<LostAgent>& lost) {
 }
 
 void Engine::lose_event(Event& event, const Host& host) {
-  const std::string of = event.agent ? " of " + label(*event.agent) : std::string();
+  const std::string agent = event.agent ? label(*event.agent) : std::string();
+  const std::string of = event.agent ? " of " + agent : std::string();
   const std::string when = " when its host ended (" + host.ending() + "); it is not repeated";
+  const auto tell = [&](const std::string& what) {
+    const std::string message = "the handler of a WebSocket" + what + of + " had begun" + when;
+    report_.tell(
+        {.level = Level::kWarn, .message = message, .agent = agent, .connection = event.subject});
+  };
   switch (event.kind) {
     case EventKind::kSocketMessage:
-      report_.say(Level::kWarn, "the handler of a WebSocket message" + of + " had begun" + when);
+      tell(" message");
       break;
     case EventKind::kSocketClosed:
-      report_.say(Level::kWarn, "the handler of a WebSocket's close" + of + " had begun" + when);
+      tell("'s close");
       break;
     case EventKind::kScheduled:
       report_.say(Level::kWarn, "the scheduled handler had begun" + when);
@@ -222,8 +228,9 @@ void Engine::lose_requests(Host& host) {
       answer_and_close(*request, fault);
       continue;
     }
-    report_.say(Level::kWarn, "a response to " + request->url + " was cut: " + fault.message);
     const RequestId id = request->id;
+    const std::string message = "a response to " + request->url + " was cut: " + fault.message;
+    report_.tell({.level = Level::kWarn, .message = message, .request = id.value});
     close_request(*request);
     server_->respond_abort(id);
   }

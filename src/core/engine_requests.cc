@@ -229,8 +229,15 @@ std::string Engine::next_reference() {
 
 void Engine::answer(RequestId id, bool upgrade, std::string_view accept, const Fault& fault) {
   const std::string reference = next_reference();
-  report_.say(fault.status >= 500 && fault.status != 503 ? Level::kError : Level::kWarn,
-              "[" + reference + "] " + log_text(fault));
+  const Level level = fault.status >= 500 && fault.status != 503 ? Level::kError : Level::kWarn;
+  report_.tell({.level = level,
+                .message = fault.message,
+                .code = fault.code,
+                .where = fault.where,
+                .fix = fault.fix,
+                .stack = fault.stack,
+                .reference = reference,
+                .request = id.value});
   if (upgrade) {
     const net::SocketId socket = server_->upgrade(id, {});
     if (!socket) return;

@@ -148,9 +148,14 @@ std::string Engine::label(const AgentId& id, const std::string& name) const {
 
 void Engine::enter_quarantine(const AgentId& id, const Host& host) {
   Agent& agent = agents_.get(id);
-  const Fault fault = quarantine_fault(label(agent));
-  report_.say(Level::kError,
-              "R414 " + fault.message + "; the last with: " + host.ending() + "\n" + fault.fix);
+  const std::string name = label(agent);
+  const Fault fault = quarantine_fault(name);
+  const std::string message = fault.message + "; the last with: " + host.ending();
+  report_.tell({.level = Level::kError,
+                .message = message,
+                .code = kQuarantinedCode,
+                .agent = name,
+                .fix = fault.fix});
   const std::string reason = close_reason(fault, options_.mode, "");
   std::vector<Connection*> connections;
   for (Connection* each = agent.first; each; each = each->next) {

@@ -98,9 +98,13 @@ void Engine::on_socket_closed(net::SocketId socket, std::uint16_t code, std::str
                                   " is closed with " + std::to_string(code) + ")");
   }
   if (reason == net::kNoPongReason) {
-    report_.say(Level::kInfo, "a WebSocket" +
-                                  (connection->agent ? " of " + label(*connection->agent) : "") +
-                                  " is closed: " + std::string(reason));
+    const std::string agent = connection->agent ? label(*connection->agent) : std::string();
+    const std::string message = "a WebSocket" + (agent.empty() ? "" : " of " + agent) +
+                                " is closed: " + std::string(reason);
+    report_.tell({.level = Level::kInfo,
+                  .message = message,
+                  .agent = agent,
+                  .connection = connection->id.value});
   }
   end_connection(*connection, code, reason, clean);
 }

@@ -6,7 +6,8 @@ std::string text_of(const Line& line) {
   std::string text;
   if (!line.reference.empty()) text += "[" + std::string(line.reference) + "] ";
   if (!line.code.empty()) text += std::string(line.code) + " ";
-  if (!line.agent.empty()) text += std::string(line.agent) + ": ";
+  const bool named = line.message.find(line.agent) != std::string_view::npos;
+  if (!named) text += std::string(line.agent) + ": ";
   text += line.message;
   if (!line.where.empty()) text += " (" + std::string(line.where) + ")";
   if (!line.fix.empty()) text += "\n  " + std::string(line.fix);

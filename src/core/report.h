@@ -23,7 +23,8 @@ struct Line {
   std::uint64_t connection = 0;
 };
 
-// The line as one text, for whoever has no use for the parts.
+// The line as one text, for whoever has no use for the parts. The agent comes first, unless the
+// message names it.
 std::string text_of(const Line& line);
 
 class Report {

@@ -147,7 +147,8 @@ std::string report_text(const LogRecord& record, const PrettyOptions& options) {
   if (!record.reference.empty()) out += "[" + record.reference + "] ";
   if (!record.code.empty()) out += painted(options.colour, "1", record.code) + " ";
   const std::string label = visible(agent_label(record), false);
-  if (!label.empty()) out += painted(options.colour, colour_of(label), label) + ": ";
+  const bool named = record.message.find(label) != std::string::npos;
+  if (!named) out += painted(options.colour, colour_of(label), label) + ": ";
   if (!record.what.empty()) out += painted(options.colour, "2", record.what + ": ");
   out += indented(visible(record.message, options.colour), 2);
   if (record.cut > 0) out += "… (" + std::to_string(record.cut) + " more)";
