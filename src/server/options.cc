@@ -25,6 +25,7 @@ void add_log_options(CLI::App& command, Raw& raw) {
   command
       .add_option("--log-format", raw.log_format,
                   "pretty: for people; json: one object a line (default: pretty on a terminal)")
+      ->envname("HEARTH_LOG_FORMAT")
       ->check(CLI::IsMember({"pretty", "json"}));
   command
       .add_option("--log-level", raw.log_level,

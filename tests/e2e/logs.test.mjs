@@ -147,7 +147,7 @@ describe("on a terminal", () => {
     // It ends at once, with one line.
     const command = [kHearth, "serve", "-c", join(kProjects, "logs/wrangler.jsonc"), "--log-file", "/proc/nowhere/log"];
     const run = (program, args, env) => {
-      const { NO_COLOR, ...rest } = process.env;
+      const { NO_COLOR, HEARTH_LOG_FORMAT, ...rest } = process.env;
       const ended = spawnSync(program, args, { env: { ...rest, ...env }, encoding: "utf8", timeout: 20_000 });
       return ended.stdout + ended.stderr;
     };

@@ -82,7 +82,6 @@ class Target {
     this.child = new Child(
       this.options.binary ?? kHearth,
       [command, "-c", this.config, "--port", String(port), "--state", this.state,
-        ...(args.includes("--log-format") ? [] : ["--log-format", "pretty"]),
         ...Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]),
         ...kArguments, ...args],
       { env: { ...process.env, NO_COLOR: "1", ...env } });
