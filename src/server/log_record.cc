@@ -205,6 +205,7 @@ LogRecord record_of(Level level, std::string_view json, std::int64_t wall_ms) {
   record.where = text_at(parsed, "where");
   record.fix = text_at(parsed, "fix");
   record.stack = text_at(parsed, "stack");
+  record.reference = text_at(parsed, "reference");
   record.request = number_at(parsed, "request");
   record.connection = number_at(parsed, "connection");
   record.cut = number_at(parsed, "cut");
