@@ -24,6 +24,7 @@
 #include "core/alarm_index.h"
 #include "core/cron.h"
 #include "core/fault.h"
+#include "core/health.h"
 #include "core/origins.h"
 #include "core/quarantine.h"
 #include "core/registry.h"
@@ -111,6 +112,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::size_t requests() const { return requests_.size(); }
   std::size_t pending(unsigned slot) const { return mailboxes_[slot].pending.size(); }
   std::size_t in_flight(unsigned slot) const;
+  Health health() const;  // engine_health.cc
 
  private:
   friend struct FromHost;
@@ -215,6 +217,10 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void resume_if_room(unsigned slot);
   unsigned least_loaded() const;
   unsigned slot_of(const Agent& agent) const;
+
+  // For who follows the log (engine_health.cc); costs nothing while nobody does.
+  void note(const Agent* agent, std::string_view what, std::uint64_t connection = 0,
+            std::string_view message = {});
 
   // ---- requests
   PendingRequest* request_of(Host& host, RequestId id);

@@ -45,6 +45,7 @@ void Engine::wake(Host& host, Agent& agent) {
     message.auto_response = agent.auto_response->response;
   }
   host.send(message);
+  note(&agent, "woke", 0, "on host " + std::to_string(host.number));
   for (Connection* each = agent.first; each; each = each->next) {
     if (!told(*each)) continue;
     host.send(wire::AgentSocket{agent.id, each->id, each->url, each->protocol, each->tags,

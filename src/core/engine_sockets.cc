@@ -116,6 +116,9 @@ void Engine::end_connection(Connection& connection, std::uint16_t code, std::str
   connection.early.reset();
   early_.erase(connection.id);
   Agent* agent = connection.agent;
+  if (!connection.closed) {
+    note(agent, "closed", connection.id.value, std::to_string(code) + " " + std::string(reason));
+  }
   const unsigned slot = agent ? slot_of(*agent) : connection.slot();
   const bool nobody = stopping_ && supervisor_.active(slot) == nullptr;
   if (connection.orphaned || nobody) return erase(connection);
@@ -210,6 +213,7 @@ void Engine::on(Host& host, const wire::RespondUpgrade& message) {
   const net::SocketId socket = server_->upgrade(message.request, message.headers);
   if (!socket) return end_connection(*connection, 1006, "", false);
   connections_.bind(*connection, socket);
+  note(connection->agent, "connected", connection->id.value, connection->url);
   flush_early(*connection);
 }
 

@@ -15,6 +15,7 @@ struct Line {
   std::string_view message{};
   std::string_view code{};   // of the catalogue
   std::string_view agent{};  // as Engine::label says it, "Room/lobby"
+  std::string_view what{};   // the handler, or the event: "connected", "closed", "woke"
   std::string_view where{};  // file:line:column
   std::string_view fix{};
   std::string_view stack{};
@@ -30,6 +31,8 @@ std::string text_of(const Line& line);
 class Report {
  public:
   virtual ~Report() = default;
+  // Whether a line of this level would be seen by anyone: for lines that cost something to make.
+  virtual bool wants(Level level) const { return level > Level::kDebug; }
   // The core's own words.
   virtual void say(Level level, std::string_view message) = 0;
   virtual void tell(const Line& line) { say(line.level, text_of(line)); }

@@ -63,6 +63,10 @@ class Supervisor final : HostEvents {
   }
   // Why no host can be had, or empty while one may come.
   const std::string& unavailable() const { return unavailable_; }
+  template <typename Visit>
+  void for_each_host(Visit visit) const {
+    for (const auto& host : hosts_) visit(*host);
+  }
   std::size_t host_total() const { return hosts_.size(); }
   std::uint64_t version() const { return desired_ ? desired_->version : 0; }
 

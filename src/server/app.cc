@@ -204,6 +204,7 @@ void App::on_broken(const project::Project& project, const BuildReport& report) 
                                         report.errors);
   if (!dev()) return fail("nothing to serve");
   tell_listening();
+  build_error_ = report.errors;
   engine_->set_build_fault(report.fault);
 }
 
@@ -238,6 +239,7 @@ void App::deploy() {
   for (std::size_t number = 0; number < builds_.size(); ++number) {
     Json& part = number == 0 ? document : document["workers"][number - 1];
     part["bundle"] = builds_[number]->bundle();
+    part["environment"] = Json::parse(environment(number));
     for (const std::string& cron : projects[number].crons) {
       deployment.crons.push_back({cron, static_cast<std::uint16_t>(number)});
     }
@@ -251,6 +253,9 @@ void App::deploy() {
                                  place_in_config(projects.front(), each.at), each.class_name});
   }
   deployed_ms_ = clock_.steady_ms();
+  deployed_wall_ms_ = clock_.wall_ms();
+  ++deploys_;
+  build_error_.clear();
   deployment_ = engine_->deploy(std::move(deployment));
 }
 

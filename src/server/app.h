@@ -18,9 +18,11 @@
 #include "os/asio_world.h"
 #include "project/project.h"
 #include "server/console.h"
+#include "server/health.h"
 #include "server/node_launcher.h"
 #include "server/options.h"
 #include "server/state_check.h"
+#include "server/tail.h"
 #include "server/worker_build.h"
 
 namespace hearth::server {
@@ -43,6 +45,10 @@ class App {
   bool start_network();
   bool start_admin();  // app_admin.cc
   void tell_admin();
+  void observe();  // app_observe.cc
+  ServerHealth health() const;
+  // Of the worker with that number, as JSON.
+  std::string environment(std::size_t number) const;
   void make_engine();
   void make_builds();
   void start_builds();
@@ -90,8 +96,12 @@ class App {
   std::unique_ptr<NodeLauncher> launcher_;
   std::unique_ptr<core::Engine> engine_;
   std::unique_ptr<net::Server> network_;
+  std::unique_ptr<Tail> tail_;
   std::unique_ptr<admin::Server> admin_;
   std::int64_t deployed_ms_ = 0;
+  std::int64_t deployed_wall_ms_ = 0;
+  std::uint64_t deploys_ = 0;
+  std::string build_error_;  // of the last build, unless it was served
   std::vector<WatchedFile> watched_;
   os::TimerId watch_timer_;
   bool listening_ = false;

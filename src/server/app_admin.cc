@@ -9,6 +9,7 @@ namespace hearth::server {
 bool App::start_admin() {
   admin_ = std::make_unique<admin::Server>(context_);
   admin::add_agent_routes(*admin_, *engine_, *registry_);
+  observe();
   if (const Status status = admin_->listen_unix(state_); !status) {
     // Some file systems have no sockets; agents are served all the same.
     console_.say(

@@ -57,6 +57,10 @@ Status Console::open_file() {
                            [](std::uint64_t dropped) { return json_text(drop_record(dropped)); });
 }
 
+bool Console::wants(core::Level level) const {
+  return !listeners_.empty() || (options_.level && level >= *options_.level);
+}
+
 void Console::say(core::Level level, std::string_view message) {
   write({.level = level, .wall_ms = wall_ms(), .message = std::string(message)});
 }
@@ -70,8 +74,10 @@ void Console::host_log(core::Level level, std::string_view json) {
 }
 
 void Console::write(LogRecord record) {
+  if (!wants(record.level)) return;
   redactor_.redact(record);
-  for (LogListener* listener : listeners_) listener->on_record(record);
+  // One of them may go while it is told.
+  for (LogListener* listener : std::vector(listeners_)) listener->on_record(record);
   if (!options_.level || record.level < *options_.level) return;
   std::string file = writer_.has_file() ? json_text(record) : std::string();
   std::string text =

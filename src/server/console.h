@@ -45,6 +45,7 @@ class Console final : public core::Report {
   void hide(const std::vector<Secret>& secrets) { redactor_.add(secrets); }
   const Redactor& redactor() const { return redactor_; }
 
+  bool wants(core::Level level) const override;
   void say(core::Level level, std::string_view message) override;
   void tell(const core::Line& line) override;
   void host_log(core::Level level, std::string_view json) override;

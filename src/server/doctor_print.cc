@@ -4,6 +4,7 @@
 
 #include "project/catalogue.h"
 #include "server/banner.h"
+#include "server/environment.h"
 #include "server/source_files.h"
 
 namespace hearth::server {
@@ -145,25 +146,7 @@ std::string examination_json(const Examination& examination, int exit_code) {
   Json out{{"config", examination.config_path.string()}, {"exitCode", exit_code}};
   out["findings"] = Json::array();
   for (const Finding& each : examination.findings) {
-    const project::Diagnostic* entry = project::find_diagnostic(each.code);
-    Json finding{{"code", each.code},
-                 {"severity", each.weight == Weight::kFault ? "fault" : "warning"},
-                 {"title", entry ? entry->title : ""},
-                 {"message", each.message}};
-    if (!each.file.empty()) finding["file"] = shown(each.file, root);
-    if (each.at.line != 0) {
-      finding["line"] = each.at.line;
-      finding["column"] = each.at.column;
-    }
-    if (!each.stack.empty()) finding["stack"] = each.stack;
-    finding["cause"] = entry ? entry->cause : "";
-    finding["cure"] = entry ? entry->cure : "";
-    finding["docs"] = entry ? project::docs_anchor(each.code) : "";
-    if (!each.edits.empty()) {
-      finding["diff"] = project::diff_of(each.edits, root);
-      finding["safe"] = each.safe;
-    }
-    out["findings"].push_back(std::move(finding));
+    out["findings"].push_back(finding_json(each, root));
   }
   out["routes"] = Json::array();
   if (examination.project) {
@@ -182,6 +165,10 @@ std::string examination_json(const Examination& examination, int exit_code) {
       }
       out["routes"].push_back(std::move(route));
     }
+  }
+  if (examination.project) {
+    out["environment"] =
+        environment_json(*examination.project, examination.facts, examination.findings);
   }
   out["notes"] = examination.notes;
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

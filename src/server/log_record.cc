@@ -55,6 +55,20 @@ std::string iso_text(std::int64_t wall_ms) {
   return text;
 }
 
+// iso_text's time again; 0 when it is none.
+std::int64_t time_of(const std::string& text) {
+  std::tm parts{};
+  int milliseconds = 0;
+  if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &parts.tm_year, &parts.tm_mon,
+                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec,
+                  &milliseconds) != 7) {
+    return 0;
+  }
+  parts.tm_year -= 1900;
+  parts.tm_mon -= 1;
+  return static_cast<std::int64_t>(::timegm(&parts)) * 1000 + milliseconds;
+}
+
 // The length of a colour sequence ("\x1b[1;31m") at the front of `text`, or 0.
 std::size_t colour_sequence(std::string_view text) {
   if (text.size() < 3 || text[0] != '\x1b' || text[1] != '[') return 0;
@@ -147,13 +161,32 @@ std::string report_text(const LogRecord& record, const PrettyOptions& options) {
   if (!record.reference.empty()) out += "[" + record.reference + "] ";
   if (!record.code.empty()) out += painted(options.colour, "1", record.code) + " ";
   const std::string label = visible(agent_label(record), false);
-  const bool named = record.message.find(label) != std::string::npos;
+  const bool named = label.empty() || record.message.find(label) != std::string::npos;
   if (!named) out += painted(options.colour, colour_of(label), label) + ": ";
-  if (!record.what.empty()) out += painted(options.colour, "2", record.what + ": ");
+  if (!record.what.empty()) {
+    out += painted(options.colour, "2", record.what + (record.message.empty() ? "" : ": "));
+  }
   out += indented(visible(record.message, options.colour), 2);
   if (record.cut > 0) out += "… (" + std::to_string(record.cut) + " more)";
   if (!record.where.empty()) out += " (" + visible(record.where, false) + ")";
   return out;
+}
+
+// The fields that a host's JSON and the log's own have alike.
+void take_fields(LogRecord& record, const Json& json) {
+  record.message = text_at(json, "message");
+  record.code = text_at(json, "code");
+  record.class_name = text_at(json, "class");
+  record.agent = text_at(json, "agent");
+  record.what = text_at(json, "what");
+  record.where = text_at(json, "where");
+  record.fix = text_at(json, "fix");
+  record.stack = text_at(json, "stack");
+  record.reference = text_at(json, "reference");
+  record.request = number_at(json, "request");
+  record.connection = number_at(json, "connection");
+  record.cut = number_at(json, "cut");
+  record.dropped = number_at(json, "dropped");
 }
 
 }  // namespace
@@ -184,6 +217,7 @@ LogRecord record_of(const core::Line& line, std::int64_t wall_ms) {
   record.fix = line.fix;
   record.stack = line.stack;
   record.reference = line.reference;
+  record.what = line.what;
   record.request = line.request;
   record.connection = line.connection;
   return record;
@@ -196,22 +230,25 @@ LogRecord record_of(Level level, std::string_view json, std::int64_t wall_ms) {
     record.message = json;
     return record;
   }
-  record.message = text_at(parsed, "message");
+  take_fields(record, parsed);
   if (text_at(parsed, "source") == "console") record.source = LogSource::kConsole;
-  record.code = text_at(parsed, "code");
-  record.class_name = text_at(parsed, "class");
-  record.agent = text_at(parsed, "agent");
-  record.what = text_at(parsed, "what");
-  record.where = text_at(parsed, "where");
-  record.fix = text_at(parsed, "fix");
-  record.stack = text_at(parsed, "stack");
-  record.reference = text_at(parsed, "reference");
-  record.request = number_at(parsed, "request");
-  record.connection = number_at(parsed, "connection");
-  record.cut = number_at(parsed, "cut");
-  record.dropped = number_at(parsed, "dropped");
   if (const std::uint64_t said_ms = number_at(parsed, "time")) {
     record.wall_ms = static_cast<std::int64_t>(said_ms);
+  }
+  return record;
+}
+
+std::optional<LogRecord> record_of_json(std::string_view line) {
+  const Json parsed = Json::parse(line, nullptr, false);
+  if (!parsed.is_object()) return std::nullopt;
+  LogRecord record{.message = {}};
+  take_fields(record, parsed);
+  record.level = level_named(text_at(parsed, "level")).value_or(Level::kInfo);
+  record.wall_ms = time_of(text_at(parsed, "time"));
+  const std::string source = text_at(parsed, "source");
+  for (const LogSource each :
+       {LogSource::kCore, LogSource::kHost, LogSource::kConsole, LogSource::kOutput}) {
+    if (to_string(each) == source) record.source = each;
   }
   return record;
 }

@@ -56,5 +56,7 @@ struct PrettyOptions {
 std::string pretty_text(const LogRecord& record, const PrettyOptions& options);
 // One line, ended.
 std::string json_text(const LogRecord& record);
+// json_text's line again as a record; nothing when it is none.
+std::optional<LogRecord> record_of_json(std::string_view line);
 
 }  // namespace hearth::server

@@ -7,6 +7,7 @@
 #include "server/doctor.h"
 #include "server/init_command.h"
 #include "server/state_command.h"
+#include "server/tail_command.h"
 #include "server/types_command.h"
 #include "server/waiting_room.h"
 
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   if (command == "types") return types_command(argc - 1, argv + 1);
   if (command == "state") return state_command(argc - 1, argv + 1);
   if (command == "agents") return agents_command(argc - 1, argv + 1);
+  if (command == "tail") return tail_command(argc - 1, argv + 1);
   Parsed parsed = parse_command_line(argc, argv);
   if (!parsed.options) return parsed.exit_code;
   if (parsed.options->command == Command::kVersion) {

@@ -157,6 +157,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   CLI::App* dev = app.add_subcommand("dev", "serve a project, rebuilding and reloading on change");
   CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
   app.add_subcommand("agents", "which agents there are, and what became of them");
+  app.add_subcommand("tail", "follow the log of a running hearth; see: hearth tail --help");
   app.add_subcommand("state", "look at and move what is kept; see: hearth state --help");
   app.add_subcommand("init", "make a project in an empty folder; see: hearth init --help");
   app.add_subcommand("check", "run the project's TypeScript compiler; see: hearth check --help");

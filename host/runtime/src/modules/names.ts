@@ -1,4 +1,5 @@
-// The modules that the platform provides under `cloudflare:`, and the names that each exports.
+// The modules that the platform provides under `cloudflare:`, hearth its own, and the names that each
+// exports.
 // The bundler makes an ES module of each entry (its bindings must be known before anything runs), and
 // the runtime fills the table `globalThis[Symbol.for("hearth.modules")]` with the values. Nothing
 // is imported here, so that both sides may.
@@ -30,6 +31,7 @@ export const NAMES: Record<string, readonly string[]> = {
   "cloudflare:workflows": ["NonRetryableError"],
   "cloudflare:node": ["connectHandler", "handleAsNodeConnection", "handleAsNodeRequest", "httpServerHandler"],
   "cloudflare:durable-objects": ["retryable"],
+  hearth: ["analyzeAgentEnvironment"],
 };
 
 /** Where the runtime keeps the modules' values: `globalThis[Symbol.for(MODULES_KEY)][specifier]`. */

@@ -4,6 +4,7 @@ import * as nodeModule from "node:module";
 import { pathToFileURL } from "node:url";
 import * as durableObjects from "./durable_objects.ts";
 import * as email from "./email.ts";
+import * as hearth from "./hearth.ts";
 import { MODULES_KEY, moduleKey, NAMES } from "./names.ts";
 import * as node from "./node.ts";
 import * as sockets from "./sockets.ts";
@@ -18,6 +19,7 @@ const MODULES: Record<string, object> = {
   "cloudflare:workflows": workflows,
   "cloudflare:node": node,
   "cloudflare:durable-objects": durableObjects,
+  hearth,
 };
 
 const WORKERS = "cloudflare:workers";
@@ -72,3 +74,5 @@ function resolveComputedImports(further: readonly { name: string; url: string }[
     },
   });
 }
+
+export { configureHearth } from "./hearth.ts";

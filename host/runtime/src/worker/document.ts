@@ -2,6 +2,7 @@
 
 import type { AiConfig } from "../bindings/ai.ts";
 import type { AssetsConfig } from "../bindings/assets.ts";
+import type { EnvironmentAnalysis } from "../modules/hearth.ts";
 
 export type Binding =
   | { type: "durable_object"; name: string; namespace: number }
@@ -22,6 +23,8 @@ export interface WorkerPart {
   assets?: AssetsConfig;
   crons?: string[];
   ai?: AiConfig;
+  /** What analyzeAgentEnvironment tells. */
+  environment?: EnvironmentAnalysis;
 }
 
 /** The first worker, which gets the requests, and what concerns all. */

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Addon, Database } from "../addon.ts";
 import { MODULES_KEY } from "../modules/names.ts";
-import { registerModules } from "../modules/register.ts";
+import { configureHearth, registerModules } from "../modules/register.ts";
 import { createRpc, type Rpc } from "../rpc/index.ts";
 import { AgentHook } from "../rpc/local.ts";
 import { currentGate } from "../rpc/owner.ts";
@@ -126,6 +126,8 @@ export class Worker implements AgentHost {
     for (const table of [globalThis, ...modules(), platformClasses]) restoreNames(table);
     this.#workers = [document, ...further].map((part, number) => new LoadedWorker(number, part, this.#services()));
     this.faults.complaints.watch(console, (error) => currentAgent()?.swallow(error) ?? false);
+    configureHearth([document, ...further].map(({ environment }) => environment),
+                    () => this.#workerNumber(), (number, name) => this.#workers[number]?.classNamed(name) !== undefined);
     for (const worker of this.#workers) await worker.load();
     const first = this.#workers[0]!;
     this.#requests = new Requests(this, first.entrypoints, this.residency.sockets, first.assets, this.#pending);
@@ -134,6 +136,12 @@ export class Worker implements AgentHost {
     if (limitMs > 0) setTimeout(() => watchLoop(limitMs, document.state), WATCH_AFTER_MS).unref();
     const workers = this.#workers.slice(1).map(({ document: { worker }, entrypoints }) => ({ worker, ...entrypoints.describe() }));
     return workers.length === 0 ? first.entrypoints.describe() : { ...first.entrypoints.describe(), workers };
+  }
+
+  /** Whose code runs: by its agent's class; of what belongs to no agent, the first worker's. */
+  #workerNumber(): number {
+    const agent = currentAgent();
+    return agent === null ? 0 : (this.document.namespaces[agent.address.namespace]?.worker ?? 0);
   }
 
   #services(): LoadServices {

@@ -1,0 +1,36 @@
+// How the engine is at one moment, for the admin interface. Plain values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth::core {
+
+struct HostHealth {
+  std::uint32_t number = 0;
+  std::string_view state{};  // "starting", "warm", "active", "draining", "ended"
+  unsigned slot = 0;         // while active or draining
+  int pid = 0;
+  std::int64_t active_ms = 0;  // for how long; 0: it is not
+  std::size_t in_flight = 0;   // events that it was sent and has not finished
+};
+
+struct SlotHealth {
+  bool served = false;
+  std::size_t waiting = 0;  // events that no host has been given
+};
+
+struct Health {
+  bool ready = false;  // every slot has a host that takes events
+  std::string reason;  // why not
+  std::vector<HostHealth> hosts;
+  std::vector<SlotHealth> slots;
+  std::size_t agents_awake = 0;
+  std::size_t connections = 0;
+  std::size_t requests = 0;  // that have not been answered in full
+};
+
+}  // namespace hearth::core

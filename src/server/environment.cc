@@ -1,0 +1,126 @@
+#include "server/environment.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "project/catalogue.h"
+
+namespace hearth::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using project::Finding;
+
+// `word` in `text`, with nothing before or after it that could be a part of a longer name.
+bool mentions(std::string_view text, std::string_view word) {
+  const auto in_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
+  };
+  for (std::size_t at = text.find(word); at != std::string_view::npos;
+       at = text.find(word, at + 1)) {
+    const std::size_t end = at + word.size();
+    if ((at == 0 || !in_name(text[at - 1])) && (end == text.size() || !in_name(text[end]))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// A finding says what it is about, or names it: `"NAME"` or env.NAME for an entry, `"Class"` for
+// what is bound to it.
+bool concerns(const Finding& finding, const std::string& name, const std::string& class_name) {
+  if (finding.subject == name) return true;
+  if (!class_name.empty() && finding.subject == class_name) return true;
+  if (!finding.subject.empty()) return false;
+  return finding.message.find("\"" + name + "\"") != std::string::npos ||
+         mentions(finding.message, "env." + name) ||
+         (!class_name.empty() && mentions(finding.message, class_name));
+}
+
+void describe_namespace(Json& entry, const Json& binding, const project::Project& project,
+                        const CodeFacts& facts) {
+  const std::string name = binding.value("name", "");
+  const auto own = std::find_if(project.bindings.begin(), project.bindings.end(),
+                                [&](const auto& each) { return each.name == name; });
+  if (own == project.bindings.end()) return;
+  entry["class"] = own->class_name;
+  if (facts.exports_known) {
+    const auto& exports = facts.exports;
+    entry["exported"] = std::find(exports.begin(), exports.end(), own->class_name) != exports.end();
+  }
+  const auto* space =
+      own->name_space < project.namespaces.size() ? &project.namespaces[own->name_space] : nullptr;
+  entry["migrated"] = space != nullptr && space->migrated;
+  entry["sql"] = space != nullptr && space->sqlite;
+  entry["segment"] = own->url_segment;
+  entry["url"] = "/agents/" + own->url_segment + "/:name";
+}
+
+Json describe_entry(const Json& binding, const project::Project& project, const CodeFacts& facts) {
+  const std::string kind = binding.value("type", "");
+  Json entry{{"name", binding.value("name", "")}, {"kind", kind}};
+  if (kind == "durable_object") describe_namespace(entry, binding, project, facts);
+  if (kind == "secret") entry["set"] = !binding.value("value", "").empty();
+  if (kind == "service") {
+    entry["service"] = binding.value("service", "");
+    if (binding.contains("entrypoint")) entry["entrypoint"] = binding["entrypoint"];
+  }
+  if (kind == "unsupported") {
+    entry["type"] = binding.value("kind", "");
+    entry["reason"] = binding.value("reason", "");
+  }
+  return entry;
+}
+
+}  // namespace
+
+Json finding_json(const Finding& each, const std::filesystem::path& root) {
+  const project::Diagnostic* entry = project::find_diagnostic(each.code);
+  Json finding{{"code", each.code},
+               {"severity", each.weight == project::Weight::kFault ? "fault" : "warning"},
+               {"title", entry ? entry->title : ""},
+               {"message", each.message}};
+  if (!each.file.empty()) {
+    const auto relative = each.file.lexically_relative(root);
+    const bool below = !relative.empty() && !relative.native().starts_with("..");
+    finding["file"] = below ? relative.generic_string() : each.file.string();
+  }
+  if (each.at.line != 0) {
+    finding["line"] = each.at.line;
+    finding["column"] = each.at.column;
+  }
+  if (!each.stack.empty()) finding["stack"] = each.stack;
+  finding["cause"] = entry ? entry->cause : "";
+  finding["cure"] = entry ? entry->cure : "";
+  finding["docs"] = entry ? project::docs_anchor(each.code) : "";
+  if (!each.edits.empty()) {
+    finding["diff"] = project::diff_of(each.edits, root);
+    finding["safe"] = each.safe;
+  }
+  return finding;
+}
+
+Json environment_json(const project::Project& project, const CodeFacts& facts,
+                      const std::vector<Finding>& findings) {
+  Json answer{{"worker", project.name}, {"entries", Json::array()}, {"diagnostics", Json::array()}};
+  const Json document = Json::parse(project.worker_json, nullptr, false);
+  std::vector<bool> told(findings.size(), false);
+  const Json bindings = document.is_object() ? document.value("bindings", Json::array()) : Json();
+  for (const Json& binding : bindings) {
+    Json entry = describe_entry(binding, project, facts);
+    Json diagnostics = Json::array();
+    for (std::size_t i = 0; i < findings.size(); ++i) {
+      if (!concerns(findings[i], binding.value("name", ""), entry.value("class", ""))) continue;
+      diagnostics.push_back(finding_json(findings[i], project.root));
+      told[i] = true;
+    }
+    entry["diagnostics"] = std::move(diagnostics);
+    answer["entries"].push_back(std::move(entry));
+  }
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    if (!told[i]) answer["diagnostics"].push_back(finding_json(findings[i], project.root));
+  }
+  return answer;
+}
+
+}  // namespace hearth::server

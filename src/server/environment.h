@@ -1,0 +1,22 @@
+// What each entry of `env` is, and what is wrong with it: one answer for `analyzeAgentEnvironment`
+// of user code (host/types/hearth.d.ts says its form), `hearth doctor --json` and `/_hearth/env`.
+// No value of a var or a secret is in it. Pure, but for the files that diffs are made from.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "project/finding.h"
+#include "project/project.h"
+#include "server/code_checks.h"
+
+namespace hearth::server {
+
+nlohmann::ordered_json environment_json(const project::Project& project, const CodeFacts& facts,
+                                        const std::vector<project::Finding>& findings);
+
+// One finding, with the catalogue's words; paths are relative to `root` where they are below it.
+nlohmann::ordered_json finding_json(const project::Finding& finding,
+                                    const std::filesystem::path& root);
+
+}  // namespace hearth::server
