@@ -51,7 +51,7 @@ class WaitingRoom final : net::ServerEvents {
   boost::asio::io_context context_{1};
   os::AsioLoop loop_{context_};
   boost::asio::signal_set signals_{context_};
-  Console console_;
+  Console console_{options_.log};
   std::unique_ptr<net::Server> network_;
   core::Fault fault_;
   std::string told_;
