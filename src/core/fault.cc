@@ -144,6 +144,10 @@ Answer render(const Fault& fault, Mode mode, std::string_view accept, std::strin
   return answer;
 }
 
+std::string request_fault_body(std::string_view code, std::string_view message) {
+  return render(fault_of(code, 400, std::string(message)), Mode::kDev, {}, {}).body;
+}
+
 std::string render_frame(const Fault& fault, Mode mode, std::string_view reference) {
   Json inner = as_json(fault, mode, reference);
   Json json;

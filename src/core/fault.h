@@ -42,6 +42,8 @@ struct Answer {
 
 // `accept` is the request's Accept header.
 Answer render(const Fault& fault, Mode mode, std::string_view accept, std::string_view reference);
+// The body for a request that the server itself refuses: its own client's mistake, said in full.
+std::string request_fault_body(std::string_view code, std::string_view message);
 // The one frame that a WebSocket gets before it is closed.
 std::string render_frame(const Fault& fault, Mode mode, std::string_view reference);
 // At most 123 bytes, cut between characters.

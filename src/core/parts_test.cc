@@ -113,6 +113,13 @@ TEST(Fault, GivesEachClientWhatItCanRead) {
   EXPECT_EQ((Fault{.code = "x", .status = 503}).close_code(), 1013);
 }
 
+TEST(Fault, TellsAClientInFullWhatItsOwnRequestLacks) {
+  const std::string body = request_fault_body("R410", "no \"key\"");
+  EXPECT_TRUE(body.starts_with(R"({"error":{"code":"R410","message":"no \"key\"","fix":")"))
+      << body;
+  EXPECT_NE(body.find("docs/diagnostics.md#r410"), std::string::npos);
+}
+
 TEST(Fault, CutsACloseReasonBetweenCharacters) {
   Fault fault{.code = "R407"};
   for (int i = 0; i < 100; ++i) fault.message += "\xc3\xab";

@@ -49,7 +49,9 @@ void HttpSession::respond(RequestId id, std::uint16_t status, std::string_view t
   if (exchange == nullptr || exchange->stage != Stage::kWaiting) return;
   settle_unread_body(*exchange);
   if (status < 200 || status > 999) {
-    const FaultAnswer answer = make_fault_answer({500, "the worker's response has a wrong status"});
+    const FaultAnswer answer =
+        make_fault_answer({500, "the worker's response has a wrong status", "R406"},
+                          connection_.hub().options.fault_body);
     start_response(*exchange, 500, {}, answer.headers, answer.body.size());
     put(*exchange, {}, exchange->traits.is_head ? std::string_view() : answer.body);
   } else {

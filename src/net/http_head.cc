@@ -209,8 +209,9 @@ std::optional<HttpFault> HeadReader::conclude() {
   // RFC 9110 section 10.1.1: from an HTTP/1.0 client, or without a body, it asks for nothing.
   if (!modern || head_.body == BodyKind::kNone) head_.expect_continue = false;
   head_.keep_alive = modern ? !close_ : keep_ && !close_;
-  if (modern && upgrade_websocket_) return check_upgrade();
-  return check_remains();
+  std::optional<HttpFault> fault = modern && upgrade_websocket_ ? check_upgrade() : check_remains();
+  if (fault) fault->code = "R410";
+  return fault;
 }
 
 }  // namespace

@@ -11,10 +11,12 @@ namespace hearth::net {
 
 enum class BodyKind : std::uint8_t { kNone, kSized, kChunked };
 
-// A request that is refused: the status and one sentence that says what to change.
+// A request that is refused: the status, one sentence that says what to change, and the fault's
+// code.
 struct HttpFault {
   std::uint16_t status = 400;
   std::string message;
+  std::string_view code = "R411";  // R410 for a WebSocket handshake
 };
 
 struct RequestHead {

@@ -198,7 +198,7 @@ void append_upgrade_headers(std::string& out, std::string_view headers) {
   });
 }
 
-FaultAnswer make_fault_answer(const HttpFault& fault) {
+FaultAnswer make_fault_answer(const HttpFault& fault, const FaultWords& words) {
   FaultAnswer answer;
   const auto header = [&answer](std::string_view name, std::string_view value) {
     answer.headers.append(name).push_back('\0');
@@ -209,7 +209,13 @@ FaultAnswer make_fault_answer(const HttpFault& fault) {
     header("Upgrade", "websocket");
     header("Sec-WebSocket-Version", "13");
   }
-  answer.body = R"({"error":{"code":"R410","message":")";
+  if (words) {
+    answer.body = words(fault.code, fault.message);
+    return answer;
+  }
+  answer.body = R"({"error":{"code":")";
+  answer.body += fault.code;
+  answer.body += R"(","message":")";
   append_json_text(answer.body, fault.message);
   answer.body += "\"}}\n";
   return answer;

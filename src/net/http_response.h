@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "net/http_head.h"
+#include "net/server.h"
 
 namespace hearth::net {
 
@@ -41,7 +42,8 @@ struct FaultAnswer {
   std::string headers;  // packed
   std::string body;
 };
-FaultAnswer make_fault_answer(const HttpFault& fault);
+// `words` is ServerOptions::fault_body, and may be empty.
+FaultAnswer make_fault_answer(const HttpFault& fault, const FaultWords& words);
 
 // The usual text of a status, "OK" for 200; empty for one that has none.
 std::string_view default_status_text(std::uint16_t status);

@@ -66,7 +66,7 @@ TEST_F(HttpServer, RefusesAWrongRequestWithAReasonAndCloses) {
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << answer;
   EXPECT_NE(answer.find("Connection: close\r\n"), std::string::npos);
   EXPECT_NE(
-      answer.find(R"({"error":{"code":"R410","message":"the request has two Host headers"}})"),
+      answer.find(R"({"error":{"code":"R411","message":"the request has two Host headers"}})"),
       std::string::npos);
   EXPECT_FALSE(client.was_reset());
   EXPECT_EQ(seen_.requests.size(), 1U);

@@ -230,7 +230,7 @@ void HttpSession::on_parser_fault() {
 
 void HttpSession::refuse(const HttpFault& fault) {
   last_request_ = true;
-  const FaultAnswer answer = make_fault_answer(fault);
+  const FaultAnswer answer = make_fault_answer(fault, connection_.hub().options.fault_body);
   Exchange& exchange = push_exchange({});
   exchange.traits.keep_alive = false;
   exchange.close_after = true;

@@ -71,6 +71,9 @@ class ServerEvents {
                                 bool clean) = 0;
 };
 
+// The JSON for a request that cannot be taken, from the fault's code and one sentence.
+using FaultWords = std::function<std::string(std::string_view code, std::string_view message)>;
+
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8787;  // 0: the system picks; see port()
@@ -87,6 +90,7 @@ struct ServerOptions {
   // it is closed (1006). 0: never.
   std::uint32_t ping_interval_ms = kPingIntervalMs;
   bool websocket_compression = true;
+  FaultWords fault_body{};  // empty: code and message alone
 };
 
 struct ServerCounters {

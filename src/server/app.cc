@@ -23,6 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::uint32_t kWatchMs = 300;
+constexpr std::uint32_t kBundlerAgainMs = 1'000;
 // The whole of a shutdown, should anything in it not end.
 constexpr std::uint32_t kHardStopMs = kShutdownTimeoutMs - 200;
 constexpr std::uint32_t kLastWordsMs = 100;  // for the log, after that
@@ -149,6 +150,7 @@ bool App::start_network() {
                     : !first().dev_ip.empty() ? first().dev_ip
                                               : options.address;
   options.port = options_.port.value_or(first().dev_port.value_or(options.port));
+  options.fault_body = core::request_fault_body;
   options.request_body_bytes_max = options_.body_bytes_max;
   options.ping_interval_ms = options_.ping_s * 1'000;
   network_ = net::make_server(context_, options, *engine_);
@@ -259,7 +261,7 @@ void App::deploy() {
   deployment_ = engine_->deploy(std::move(deployment));
 }
 
-void App::on_bundler_end(const WorkerBuild& build, os::ExitStatus status) {
+void App::on_bundler_end(WorkerBuild& build, os::ExitStatus status) {
   if (stopping_) return;
   if (!dev()) {
     if (build.bundle().empty() && exit_code_ == 0) {
@@ -267,7 +269,13 @@ void App::on_bundler_end(const WorkerBuild& build, os::ExitStatus status) {
     }
     return;
   }
-  fail("the bundler ended with " + status.describe() + "; changes would not be seen");
+  console_.say(core::Level::kError,
+               "the bundler ended with " + status.describe() + " and is started again");
+  loop_.after(kBundlerAgainMs, [this, &build] {
+    if (stopping_) return;
+    const Status started = build.start();
+    if (!started) fail(started.error().message);
+  });
 }
 
 void App::on_serving() {

@@ -53,7 +53,7 @@ class App {
   void make_builds();
   void start_builds();
   void on_broken(const project::Project& project, const BuildReport& report);
-  void on_bundler_end(const WorkerBuild& build, os::ExitStatus status);
+  void on_bundler_end(WorkerBuild& build, os::ExitStatus status);
   void deploy();
   const project::Project& first() const { return builds_.front()->project(); }
   void on_serving();

@@ -64,6 +64,7 @@ bool WaitingRoom::open() {
   net::ServerOptions options;
   if (!options_.ip.empty()) options.address = options_.ip;
   options.port = options_.port.value_or(options.port);
+  options.fault_body = core::request_fault_body;
   network_ = net::make_server(context_, options, *this);
   if (!network_->start()) return false;
   port_ = network_->port();

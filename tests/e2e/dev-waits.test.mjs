@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { Socket, http } from "../lib/clients.mjs";
 import { temporaryFolder } from "../lib/folders.mjs";
 import { kProjects } from "../lib/paths.mjs";
-import { until } from "../lib/process.mjs";
+import { commandLine, descendants, until } from "../lib/process.mjs";
 import { hearthOnly, start, startFor } from "../lib/target.mjs";
 
 const kConfig = `{
@@ -83,4 +83,15 @@ test("a configuration that breaks later leaves the last good one serving", heart
   writeFileSync(join(folder, "wrangler.jsonc"), "{");
   await target.child.line(/the last good one goes on/);
   assert.equal((await http(`${target.url}/`)).text, "mended");
+});
+
+test("a bundler that ends is started again, and changes are still seen", hearthOnly, async (t) => {
+  const folder = projectOf({});
+  const target = await startFor(t, folder, { command: "dev", expectErrors: [/the bundler ended/] });
+  const bundlers = () => descendants(target.pid).filter((pid) => commandLine(pid).some((word) => /bundler\.mjs$/.test(word)));
+  for (const pid of bundlers()) process.kill(pid, "SIGKILL");
+  await target.child.line(/the bundler ended with .* and is started again/);
+  await until(() => bundlers().length > 0, "another bundler");
+  writeFileSync(join(folder, "server.ts"), kServer.replace("mended", "changed"));
+  await until(async () => (await http(`${target.url}/`)).text === "changed", "the change", 20_000);
 });
