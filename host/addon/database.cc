@@ -15,6 +15,10 @@ namespace {
 constexpr int kLogPagesSoft = 4 * 1024;
 constexpr int kLogPagesHard = 16 * 1024;
 
+Error no_history() {
+  return {ErrorCode::kInvalid, "no history is kept to recover from (--history 0)"};
+}
+
 }  // namespace
 
 Database::Database(Host& host, std::uint64_t key, Options options)
@@ -22,15 +26,18 @@ Database::Database(Host& host, std::uint64_t key, Options options)
       host_(&host),
       key_(key),
       options_(std::move(options)),
-      store_(options_.path, [this](const std::string& path) {
-        if (host_ != nullptr) host_->syncer().wait_closed(path);
-      }) {}
+      store_(options_.path,
+             [this](const std::string& path) {
+               if (host_ != nullptr) host_->syncer().wait_closed(path);
+             },
+             storage::system_disk(), {.keep_ms = options_.history_ms}) {}
 
 Database::~Database() {
   if (host_ == nullptr) return;
   close();
   host_->forget(*this);
   for (const Waiter& waiter : waiters_) napi_delete_reference(host_->env(), waiter.callback);
+  for (napi_ref callback : bookmarks_) napi_delete_reference(host_->env(), callback);
   if (self_ != nullptr) napi_delete_reference(host_->env(), self_);
 }
 
@@ -49,7 +56,8 @@ void Database::detach() {
 }
 
 void Database::update_pin() {
-  const bool wanted_pin = listed_ || durable_ != committed_ || !waiters_.empty();
+  const bool wanted_pin =
+      listed_ || durable_ != committed_ || !waiters_.empty() || !bookmarks_.empty() || asking_ > 0;
   if (wanted_pin == pinned_ || self_ == nullptr || host_->ending()) return;
   pinned_ = wanted_pin;
   host_->add_pin(pinned_ ? 1 : -1);
@@ -66,6 +74,11 @@ void Database::note_opened() {
   if (!connection) return;
   opened_ = true;
   host_->open_databases().opened(*this);
+  // After a crash or a restore the core may know another alarm than the file does.
+  if (connection->log_left()) {
+    const Result<std::optional<std::int64_t>> at_ms = store_.alarm();
+    if (at_ms && *at_ms) tell_alarm(*at_ms, /*gated=*/false);
+  }
   // What a host that died had written may be read here and be told to nobody yet: a power cut could
   // still take it.
   if (!options_.sync || !connection->unsynced()) return;
@@ -122,10 +135,12 @@ void Database::after_commit(bool wrote) {
   }
   if (durable_ == committed_) release();
   if (wrote) bound_log();
+  for (napi_ref callback : std::exchange(bookmarks_, {})) take_bookmark(callback);
 }
 
 void Database::bound_log() {
   const std::shared_ptr<storage::Connection>& connection = store_.connection();
+  if (connection && connection->archive_due()) host_->syncer().archive(connection);
   if (!connection || connection->log_pages() < kLogPagesSoft) return;
   if (connection->log_pages() < kLogPagesHard) {
     host_->syncer().checkpoint(connection);
@@ -209,6 +224,7 @@ void Database::fail(const Error& error) {
   alarm_told_known_ = false;
   store_.abandon();
   call_waiters(UINT64_MAX, &error);
+  for (napi_ref callback : std::exchange(bookmarks_, {})) answer(callback, error);
   if (self_ != nullptr && host_->started()) host_->tell_commit_failed(self_, error.message);
 }
 
@@ -225,6 +241,81 @@ void Database::abandon() {
   const std::vector<Waiter> called(due, waiters_.end());
   waiters_.erase(due, waiters_.end());
   for (const Waiter& each : called) host_->call_waiter(each.callback, &error);
+  for (napi_ref callback : std::exchange(bookmarks_, {})) answer(callback, error);
+}
+
+// ---- points in time -------------------------------------------------------------------------
+
+void Database::bookmark(napi_value callback) {
+  napi_ref reference = nullptr;
+  napi_create_reference(host_->env(), callback, 1, &reference);
+  if (store_.dirty() && store_.depth() == 0) {
+    bookmarks_.push_back(reference);
+    update_pin();
+  } else {
+    take_bookmark(reference);
+  }
+}
+
+void Database::take_bookmark(napi_ref callback) {
+  const Result<bool> there = store_.open_if_there();
+  if (!there) return answer(callback, there.error());
+  if (!*there) return answer_nothing(callback);
+  if (!opened_) note_opened();
+  const std::shared_ptr<storage::Wanted> wanted = store_.connection()->want();
+  ask([wanted](storage::Connection& connection) { return connection.bookmark(wanted); }, callback);
+}
+
+void Database::bookmark_at(std::int64_t time_ms, napi_value callback) {
+  napi_ref reference = nullptr;
+  napi_create_reference(host_->env(), callback, 1, &reference);
+  const Result<bool> there = store_.open_if_there();
+  if (!there) return answer(reference, there.error());
+  if (!*there) return answer_nothing(reference);
+  ask([time_ms](storage::Connection& connection) { return connection.bookmark_at(time_ms); },
+      reference);
+}
+
+void Database::restore_next(std::string bookmark, napi_value callback) {
+  napi_ref reference = nullptr;
+  napi_create_reference(host_->env(), callback, 1, &reference);
+  if (Status status = store_.open(); !status) return answer(reference, status.error());
+  ask([bookmark](storage::Connection& connection) { return connection.restore_next(bookmark); },
+      reference);
+}
+
+void Database::ask(Question question, napi_ref callback) {
+  if (!opened_) note_opened();
+  const std::shared_ptr<storage::Connection> connection = store_.connection();
+  if (!connection->keeps_history()) return answer(callback, no_history());
+  ++asking_;
+  update_pin();
+  Host* host = host_;
+  host->syncer().kick();
+  host->syncer().ask(
+      [connection, question, callback, host, key = key_]() -> storage::Syncer::Answer {
+        return [result = question(*connection), callback, host, key] {
+          Database* database = host->find_database(key);
+          if (database == nullptr) {
+            napi_delete_reference(host->env(), callback);
+            return;
+          }
+          --database->asking_;
+          database->answer(callback, result);
+          database->update_pin();
+        };
+      });
+}
+
+// Of an object that never stored anything.
+void Database::answer_nothing(napi_ref callback) {
+  if (options_.history_ms == 0) return answer(callback, no_history());
+  answer(callback, storage::History::bookmark_of_nothing(path()));
+}
+
+void Database::answer(napi_ref callback, const Result<std::string>& result) {
+  host_->call_with_text(callback, result);
+  update_pin();
 }
 
 void Database::close() {

@@ -13,6 +13,7 @@
 #include <node_api.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,7 @@ class Database : public Wrapped {
     std::string path;
     std::string name;
     bool sync = true;  // false: a commit counts as durable when the operating system has it
+    std::int64_t history_ms = 0;  // how far back it can be restored; 0: not at all
   };
 
   Database(Host& host, std::uint64_t key, Options options);
@@ -93,9 +95,17 @@ class Database : public Wrapped {
   // Whether it has been used since the last time this was asked.
   bool take_used() { return std::exchange(used_, false); }
   // What is committed and not yet durable is no hindrance: it is synced before the file is closed.
-  bool at_rest() const { return store_.at_rest(); }
+  bool at_rest() const { return asking_ == 0 && store_.at_rest(); }
+
+  // ---- points in time; `callback(null | Error, bookmark)` ----
+  // The state when this turn is over or, inside a transaction, before it.
+  void bookmark(napi_value callback);
+  void bookmark_at(std::int64_t time_ms, napi_value callback);
+  // The next opening begins with the bookmark's state; gives the bookmark that undoes it.
+  void restore_next(std::string bookmark, napi_value callback);
 
  private:
+  using Question = std::function<Result<std::string>(storage::Connection&)>;
   struct Waiter {
     std::uint64_t sequence;
     napi_ref callback;
@@ -111,6 +121,10 @@ class Database : public Wrapped {
   void note_opened();
   void update_pin();
   void bound_log();
+  void take_bookmark(napi_ref callback);
+  void ask(Question question, napi_ref callback);
+  void answer_nothing(napi_ref callback);
+  void answer(napi_ref callback, const Result<std::string>& result);
 
   void tell_alarm_before_commit();
   void tell_alarm(std::optional<std::int64_t> at_ms, bool gated);
@@ -123,6 +137,8 @@ class Database : public Wrapped {
   std::uint64_t committed_ = 0;
   std::uint64_t durable_ = 0;
   std::vector<Waiter> waiters_;
+  std::vector<napi_ref> bookmarks_;  // wanted of the state when this turn is over
+  int asking_ = 0;
   std::optional<std::string> failure_;
   napi_ref self_ = nullptr;
   bool pinned_ = false;

@@ -279,6 +279,39 @@ napi_value when_durable(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// The last argument, when it is a function.
+bool read_callback(Call& call, int index, napi_value* callback) {
+  if (!call.ok()) return false;
+  *callback = call.arguments.value(index);
+  napi_valuetype type = napi_undefined;
+  napi_typeof(call.env(), *callback, &type);
+  if (type != napi_function) call.arguments.fail(index, "a function");
+  return type == napi_function;
+}
+
+napi_value bookmark(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  napi_value callback = nullptr;
+  if (read_callback(call, 0, &callback)) call.database().bookmark(callback);
+  return nullptr;
+}
+
+napi_value bookmark_at(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  const std::int64_t time_ms = call.ok() ? call.arguments.signed_number(0) : 0;
+  napi_value callback = nullptr;
+  if (read_callback(call, 1, &callback)) call.database().bookmark_at(time_ms, callback);
+  return nullptr;
+}
+
+napi_value restore_next(napi_env env, napi_callback_info info) {
+  Call call(env, info);
+  std::string wanted(call.ok() ? call.arguments.text(0) : std::string_view{});
+  napi_value callback = nullptr;
+  if (read_callback(call, 1, &callback)) call.database().restore_next(std::move(wanted), callback);
+  return nullptr;
+}
+
 template <void (Database::*kMethod)()>
 napi_value cleanup(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -318,6 +351,12 @@ napi_value open_database(napi_env env, napi_callback_info info) {
       decode_string(env, durability, arguments.host().arena(), text)) {
     options.sync = text != "os";
   }
+  napi_value history = nullptr;
+  double history_ms = 0;
+  if (napi_get_named_property(env, arguments.value(3), "historyMs", &history) == napi_ok &&
+      napi_get_value_double(env, history, &history_ms) == napi_ok) {
+    options.history_ms = static_cast<std::int64_t>(history_ms);
+  }
   return arguments.host().open_database(std::move(options));
 }
 
@@ -326,8 +365,9 @@ napi_value report_alarm(napi_env env, napi_callback_info info) {
   const AgentId id = arguments.agent(0);
   const std::string path(arguments.text(2));
   const std::string_view name = arguments.text(3);
+  const std::int64_t history_ms = arguments.absent(4) ? 0 : arguments.signed_number(4);
   if (!arguments.ok()) return nullptr;
-  const Result<std::optional<std::int64_t>> at_ms = arguments.host().read_alarm(path);
+  const Result<std::optional<std::int64_t>> at_ms = arguments.host().read_alarm(path, history_ms);
   if (!at_ms) {
     napi_throw_error(env, nullptr, at_ms.error().message.c_str());
     return nullptr;
@@ -373,6 +413,9 @@ napi_value define_database_class(napi_env env, Host& host) {
       method("rollback", transaction<&storage::AgentDatabase::rollback>),
       getter("durable", durable),
       method("whenDurable", when_durable),
+      method("bookmark", bookmark),
+      method("bookmarkAt", bookmark_at),
+      method("restoreNext", restore_next),
       method("close", cleanup<&Database::close>),
       method("abandon", cleanup<&Database::abandon>),
   };

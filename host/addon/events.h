@@ -15,18 +15,23 @@ namespace hearth::addon {
 class Host;
 
 // The handlers by their JavaScript names, in one list.
-#define HEARTH_HANDLERS(X)                                                                     \
-  X(configure)                                                                                 \
-  X(promote)                                                                                   \
-  X(fetch)                                                                                     \
-  X(bodyData)                                                                                  \
-  X(bodyEnd)                                                                                   \
-  X(requestGone)                                                                               \
-  X(responseCredit)                                                                            \
-  X(socketMessage)                                                                             \
-  X(socketClosed)                                                                              \
-  X(alarm) X(agentWake) X(agentSocket) X(sleepAccepted) X(probeAlarm) X(scheduled) X(peerData) \
-      X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused)
+#define HEARTH_HANDLERS(X) \
+  X(configure)             \
+  X(promote)               \
+  X(fetch)                 \
+  X(bodyData)              \
+  X(bodyEnd)               \
+  X(requestGone)           \
+  X(responseCredit)        \
+  X(socketMessage)         \
+  X(socketClosed)          \
+  X(alarm)                 \
+  X(agentWake)             \
+  X(agentSocket)           \
+  X(sleepAccepted)         \
+  X(probeAlarm)            \
+  X(scheduled)             \
+  X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused)
 
 class Events {
  public:

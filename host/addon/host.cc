@@ -251,6 +251,12 @@ void Host::take_synced() {
     const auto found = databases_.find(each.key);
     if (found != databases_.end()) found->second->on_synced(each.sequence, each.status);
   }
+  for (const storage::Syncer::Answer& answer : syncer_.take_answers()) answer();
+}
+
+Database* Host::find_database(std::uint64_t key) {
+  const auto found = databases_.find(key);
+  return found == databases_.end() ? nullptr : found->second;
 }
 
 void Host::on_synced() {
@@ -277,6 +283,26 @@ void Host::call_waiter(napi_ref callback, const Error* error) {
   napi_close_handle_scope(env_, scope);
 }
 
+void Host::call_with_text(napi_ref callback, const Result<std::string>& result) {
+  if (ending_) return;
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env_, &scope);
+  napi_value function = nullptr;
+  napi_value error = make_null(env_);
+  napi_value text = make_null(env_);
+  napi_get_reference_value(env_, callback, &function);
+  napi_delete_reference(env_, callback);
+  if (result) {
+    text = make_text(env_, *result);
+  } else {
+    napi_create_error(env_, nullptr, make_text(env_, result.error().message), &error);
+  }
+  napi_value receiver = nullptr;
+  napi_get_global(env_, &receiver);
+  Events::invoke(env_, receiver, function, {error, text});
+  napi_close_handle_scope(env_, scope);
+}
+
 void Host::tell_commit_failed(napi_ref database, const std::string& message) {
   if (ending_) return;
   napi_handle_scope scope = nullptr;
@@ -287,14 +313,16 @@ void Host::tell_commit_failed(napi_ref database, const std::string& message) {
   napi_close_handle_scope(env_, scope);
 }
 
-Result<std::optional<std::int64_t>> Host::read_alarm(const std::string& path) {
+Result<std::optional<std::int64_t>> Host::read_alarm(const std::string& path,
+                                                     std::int64_t history_ms) {
   for (auto& [key, database] : databases_) {
     if (database->path() == path && database->store().connection() && !database->failure()) {
       return database->store().alarm();
     }
   }
   storage::AgentDatabase store(path,
-                               [this](const std::string& opened) { syncer_.wait_closed(opened); });
+                               [this](const std::string& opened) { syncer_.wait_closed(opened); },
+                               storage::system_disk(), {.keep_ms = history_ms});
   Result<std::optional<std::int64_t>> at_ms = store.alarm();
   if (std::shared_ptr<storage::Connection> connection = store.release()) {
     syncer_.close(std::move(connection));

@@ -72,9 +72,12 @@ class Host {
   // Waits for the disk, so that everything that is committed is durable.
   void settle_syncs();
   void call_waiter(napi_ref callback, const Error* error);
+  // As `callback(error, null)` or `callback(null, text)`.
+  void call_with_text(napi_ref callback, const Result<std::string>& result);
+  Database* find_database(std::uint64_t key);
   void tell_commit_failed(napi_ref database, const std::string& message);
   // The alarm in an agent's file, open on this host or not.
-  Result<std::optional<std::int64_t>> read_alarm(const std::string& path);
+  Result<std::optional<std::int64_t>> read_alarm(const std::string& path, std::int64_t history_ms);
 
   // After each event: what its turn wrote becomes a commit.
   void end_turn();

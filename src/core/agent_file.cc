@@ -40,6 +40,12 @@ Result<DatabasePointer> open_file(const fs::path& file, bool create = false) {
       sqlite3_exec(raw, "PRAGMA locking_mode=EXCLUSIVE", nullptr, nullptr, nullptr) != SQLITE_OK) {
     return refused(file, raw);
   }
+  // To look at a file moves nothing: a log that a crash left is the history's to be told of
+  // (storage/history.h) by whoever opens the agent next.
+  std::error_code error;
+  if (!create && fs::exists(file.string() + "-wal", error)) {
+    sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
   return database;
 }
 

@@ -46,7 +46,7 @@ void Engine::find_unclean_agents() {
       const std::filesystem::path& path = file.path();
       const auto id = wire::parse_agent_id(path.stem().string());
       if (!id) continue;
-      const bool wal = path.extension() == ".sqlite-wal";
+      const bool wal = path.extension() == ".sqlite-wal" || path.extension() == ".sqlite-restore";
       const bool changed = path.extension() == ".sqlite" &&
                            os::modified_ms(path) >= registry_.last_written_ms() - kUncleanSlackMs;
       if (wal || changed) found.insert(AgentId{number, *id});

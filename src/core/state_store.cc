@@ -74,7 +74,10 @@ fs::path facets_of(fs::path file) {
 
 void remove_agent_files(const fs::path& file) {
   std::error_code error;
-  for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(file.string() + suffix, error);
+  for (const char* suffix :
+       {"", "-wal", "-shm", "-history", "-history-old", "-restore", "-wal-restore"}) {
+    fs::remove(file.string() + suffix, error);
+  }
   fs::remove_all(facets_of(file), error);
 }
 

@@ -236,6 +236,7 @@ void App::deploy() {
   document["state"] = state_.string();
   document["root"] = projects.front().root.string();
   document["durability"] = options_.durability;
+  document["historyDays"] = options_.history_days;
   document["hangTimeoutMs"] = hang_timeout_ms();
   core::Deployment deployment;
   for (std::size_t number = 0; number < builds_.size(); ++number) {

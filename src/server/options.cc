@@ -115,6 +115,10 @@ void add_options(CLI::App& command, Raw& raw) {
                   "fsync: what is acknowledged survives a power cut; os: a crash of the process")
       ->check(CLI::IsMember({"fsync", "os"}));
   command
+      .add_option("--history", options.history_days,
+                  "days that agents can be brought back to any point of; 0: none (default: 30)")
+      ->check(CLI::Range(0, 3'650));
+  command
       .add_option("--max-body", options.body_bytes_max, "the largest request body, such as 100MB")
       ->transform(CLI::AsSizeValue(false));
   command

@@ -32,6 +32,7 @@ struct Options {
   std::filesystem::path node;  // empty: the one that came with hearth
   std::string durability = "fsync";
   std::size_t body_bytes_max = kRequestBodyBytesMax;
+  unsigned history_days = 30;                     // of each agent, to recover from; 0: none
   bool json = false;                              // doctor: the findings as JSON
   bool fix = false;                               // doctor: apply the safe edits
   std::string code;                               // explain

@@ -21,8 +21,12 @@ constexpr std::string_view kLostTurn =
 
 }  // namespace
 
-AgentDatabase::AgentDatabase(std::string path, BeforeOpen before_open, Disk& disk)
-    : path_(std::move(path)), before_open_(std::move(before_open)), disk_(disk) {}
+AgentDatabase::AgentDatabase(std::string path, BeforeOpen before_open, Disk& disk,
+                             HistoryOptions history)
+    : path_(std::move(path)),
+      before_open_(std::move(before_open)),
+      disk_(disk),
+      history_(history) {}
 
 AgentDatabase::~AgentDatabase() {
   (void)release();
@@ -31,7 +35,7 @@ AgentDatabase::~AgentDatabase() {
 Status AgentDatabase::open() {
   if (connection_) return {};
   if (before_open_) before_open_(path_);
-  Result<std::unique_ptr<Connection>> opened = Connection::open(path_, disk_);
+  Result<std::unique_ptr<Connection>> opened = Connection::open(path_, disk_, history_);
   if (!opened) return opened.error();
   connection_ = std::move(*opened);
   tables_known_ = false;
@@ -159,6 +163,7 @@ Result<AgentDatabase::Turn> AgentDatabase::commit_turn() {
   if (depth_ > 0) return Turn::kOpen;
   (void)connection_->take_wrote();
   if (Status status = run("COMMIT"); !status) {
+    connection_->note_failed_commit();
     abandon();
     return status.error();
   }

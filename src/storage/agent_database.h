@@ -37,12 +37,16 @@ class AgentDatabase {
   // Called before a file is opened (the syncer may still be closing it).
   using BeforeOpen = std::function<void(const std::string& path)>;
 
-  explicit AgentDatabase(std::string path, BeforeOpen before_open = {}, Disk& disk = system_disk());
+  explicit AgentDatabase(std::string path, BeforeOpen before_open = {}, Disk& disk = system_disk(),
+                         HistoryOptions history = {});
   ~AgentDatabase();
   AgentDatabase(const AgentDatabase&) = delete;
   AgentDatabase& operator=(const AgentDatabase&) = delete;
 
   const std::string& path() const { return path_; }
+  // Opens it, and makes the file if there is none.
+  Status open();
+  Result<bool> open_if_there();  // false: there is none
   // Null before the first use.
   const std::shared_ptr<Connection>& connection() const { return connection_; }
 
@@ -91,7 +95,8 @@ class AgentDatabase {
 
   // Nothing is under way, and nobody would notice if the file were closed and opened anew.
   bool at_rest() const {
-    return connection_ && !in_turn_ && cursors_.empty() && !connection_->rules().remembers();
+    return connection_ && !in_turn_ && cursors_.empty() && !connection_->rules().remembers() &&
+           !connection_->restore_ordered();
   }
 
   // Ends all cursors, drops what is not committed, and hands the connection over for closing; null
@@ -101,8 +106,6 @@ class AgentDatabase {
  private:
   friend class SqlCursor;
 
-  Status open();                 // makes the file if there is none
-  Result<bool> open_if_there();  // false: there is none
   Status look_for_tables();
   Status ensure_turn();
   Status lost_turn();  // ok, or why the turn's transaction is no more
@@ -125,6 +128,7 @@ class AgentDatabase {
   std::string path_;
   BeforeOpen before_open_;
   Disk& disk_;
+  const HistoryOptions history_;
   std::shared_ptr<Connection> connection_;
   StatementCache own_statements_;
   StatementCache statements_;

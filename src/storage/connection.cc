@@ -30,14 +30,23 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Disk& disk) {
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Disk& disk,
+                                                     HistoryOptions history) {
   if (!disk.exists(path)) {
     if (Status made = disk.make_folders(folder_of(path)); !made) return made.error();
   }
   Status status;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    std::unique_ptr<Connection> connection(new Connection(path, disk));
+    std::unique_ptr<Connection> connection(new Connection(path, disk, history));
     status = connection->set_up();
+    // Looked for with the file locked: a host that is just ending may have done it.
+    if (status && Recovery::ordered(path, disk)) {
+      connection->close();
+      status = connection->restore_status_;
+      if (!status) break;
+      connection.reset(new Connection(path, disk, history));
+      status = connection->set_up();
+    }
     if (status) return connection;
     if (status.error().code != ErrorCode::kCorrupt || !connection->never_begun()) break;
     connection.reset();
@@ -76,6 +85,7 @@ Status Connection::set_up() {
   // start.
   log_left_ = disk_.exists(path_ + "-wal");
   unsynced_ = log_doubtful_ = log_left_;
+  frames_known_ = !log_left_;
   // Exclusive before the first access: the log's index is then in memory, and no -shm file is made.
   for (const char* sql :
        {"PRAGMA locking_mode=EXCLUSIVE",
@@ -91,7 +101,9 @@ Status Connection::set_up() {
       [](void* self, sqlite3*, const char*, int pages) {
         auto* connection = static_cast<Connection*>(self);
         connection->log_pages_ = pages;
+        connection->frames_known_ = true;
         connection->wrote_ = true;
+        connection->recovery_.note_commit(static_cast<std::uint32_t>(pages));
         return SQLITE_OK;
       },
       this);
@@ -105,7 +117,14 @@ Status Connection::run(const char* sql) {
   return {};
 }
 
+sqlite3_file* Connection::file() const {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(raw_, nullptr, SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
+  return file;
+}
+
 Status Connection::open_log() {
+  std::lock_guard lock(log_mutex_);
   if (log_) return {};
   Result<std::unique_ptr<Disk::File>> opened = disk_.open(path_ + "-wal");
   if (!opened) return opened.error();
@@ -145,7 +164,9 @@ Status Connection::sync_files() {
     unsynced_ = false;
   } else if (young_ || log_left_) {
     // A young file may have been made by a process that died before its first sync.
-    return disk_.sync_file(path_);
+    // By SQLite's own descriptor: to open and close another gives up the locks on the file.
+    const int code = file()->pMethods->xSync(file(), SQLITE_SYNC_NORMAL);
+    if (code != SQLITE_OK) return sqlite_error(code);
   }
   return {};
 }
@@ -165,27 +186,39 @@ void Connection::folders_synced() {
   unsynced_ = false;
 }
 
+bool Connection::move_log() {
+  int pages = 0;
+  int moved = 0;
+  const int code =
+      sqlite3_wal_checkpoint_v2(raw_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+  if (code == SQLITE_IOERR_FSYNC) log_lost_ = log_doubtful_ = true;
+  if (code != SQLITE_OK || pages != moved) return false;
+  log_pages_ = 0;
+  frames_known_ = true;
+  return true;
+}
+
 void Connection::checkpoint() {
+  std::lock_guard lock(recovery_.mutex());
+  // Most of it while statements may run; the rest, which is little, while none does.
+  if (!archived()) return;
   sqlite3_mutex* mutex = sqlite3_db_mutex(raw_);
   sqlite3_mutex_enter(mutex);
   if (!log_lost_ && sqlite3_txn_state(raw_, nullptr) == SQLITE_TXN_NONE && mend_log() &&
-      run("PRAGMA synchronous=NORMAL")) {
-    int pages = 0;
-    int moved = 0;
-    const int code =
-        sqlite3_wal_checkpoint_v2(raw_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
-    if (code == SQLITE_OK && pages == moved) log_pages_ = 0;
-    if (code == SQLITE_IOERR_FSYNC) log_lost_ = log_doubtful_ = true;
+      archived() && run("PRAGMA synchronous=NORMAL")) {
+    (void)move_log();
   }
   sqlite3_mutex_leave(mutex);
 }
 
 void Connection::close() {
   if (raw_ == nullptr) return;
+  std::lock_guard lock(recovery_.mutex());
   // SQLite checkpoints and removes the log when the last connection closes; it must sync for that,
   // and the sync must mean something. Otherwise the log stays for the next opening.
-  const bool whole = mend_log().ok() && run("PRAGMA synchronous=NORMAL").ok();
-  sqlite3_db_config(raw_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, whole ? 0 : 1, nullptr);
+  const bool whole = mend_log().ok() && archived() && run("PRAGMA synchronous=NORMAL").ok();
+  const bool leave = !whole || restored();
+  sqlite3_db_config(raw_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave ? 1 : 0, nullptr);
   if (sqlite3_close(raw_) != SQLITE_OK) sqlite3_close_v2(raw_);
   raw_ = nullptr;
 }

@@ -16,24 +16,30 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "storage/disk.h"
+#include "storage/recovery.h"
 #include "storage/rules.h"
 
 struct sqlite3;
+struct sqlite3_file;
 
 namespace hearth::storage {
 
 class Connection {
  public:
   // Opens the file, or creates it and its folder. kCorrupt for a file that is no database: it is
-  // left as it is.
+  // left as it is. A restore that was ordered is done first.
   static Result<std::unique_ptr<Connection>> open(const std::string& path,
-                                                  Disk& disk = system_disk());
+                                                  Disk& disk = system_disk(),
+                                                  HistoryOptions history = {});
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -49,6 +55,19 @@ class Connection {
   // Something was found in the file that a power cut may still take: an earlier process wrote it
   // and died before it was synced. Until the first `sync`.
   bool unsynced() const { return unsynced_; }
+  // An earlier process died with the file open, or it was restored: what is known of it elsewhere
+  // (its alarm) may not be true any more.
+  bool log_left() const { return log_left_; }
+
+  // A commit failed: what the log ends with is found out by the next opening, as after a crash.
+  void note_failed_commit() { commit_failed_ = true; }
+  // The history has something to do off this thread; true once.
+  bool archive_due() { return recovery_.take_due(); }
+  bool keeps_history() const { return recovery_.on(); }
+  // The file is to be closed only when its owner's life ends: the next opening begins otherwise.
+  bool restore_ordered() const { return restore_ordered_; }
+  // The state after the last commit, for `bookmark`.
+  std::shared_ptr<Wanted> want() { return recovery_.want(committed_frames()); }
 
   // ---- the syncer's thread ----
   // Everything that is committed so far survives a power cut once this returns ok.
@@ -61,25 +80,50 @@ class Connection {
   Disk& disk() const { return disk_; }
   // Moves the log into the database file. Does nothing while a transaction is open.
   void checkpoint();
-  // Checkpoints, empties the log and closes. No log file remains.
+  // Checkpoints, empties the log and closes. No log file remains, but for that of a restore.
   void close();
+  // Tells the history what `archive_due` was about.
+  void archive();
+
+  // ---- bookmarks, the syncer's thread (storage/history.h) ----
+  Result<std::string> bookmark(const std::shared_ptr<Wanted>& wanted);
+  Result<std::string> bookmark_at(std::int64_t time_ms);
+  // The next opening begins with that state; gives the bookmark that undoes it.
+  Result<std::string> restore_next(std::string_view bookmark);
 
  private:
-  Connection(std::string path, Disk& disk) : path_(std::move(path)), disk_(disk) {}
+  class Pages;
+
+  Connection(std::string path, Disk& disk, HistoryOptions history)
+      : path_(std::move(path)), disk_(disk), recovery_(path_, disk, history) {}
   Status set_up();
   bool never_begun() const;
   Status open_log();
   // What the log holds can be brought to the disk by a sync again.
   Status mend_log();
   Status run(const char* sql);
+  sqlite3_file* file() const;
+  std::optional<std::uint32_t> committed_frames() const {
+    if (!frames_known_) return std::nullopt;
+    return static_cast<std::uint32_t>(log_pages_.load());
+  }
+  // All that is committed is in the history; with the recovery's mutex held.
+  Status archive_now(Recovery::Scope scope);
+  // The same, and whether the log may be overwritten now.
+  bool archived();
+  bool move_log();  // into the database; all of it
+  // A restore that was ordered: false, and nothing done, without one or when it failed.
+  bool restored();
 
   std::string path_;
   Disk& disk_;
+  Recovery recovery_;
   Rules rules_;
   sqlite3* raw_ = nullptr;
+  std::mutex log_mutex_;
   std::unique_ptr<Disk::File> log_;
-  bool names_synced_ = false;           // that of the log, at least
-  std::atomic<bool> log_lost_ = false;  // a sync failed: the agent is to be reset
+  std::atomic<bool> names_synced_ = false;  // that of the log, at least
+  std::atomic<bool> log_lost_ = false;      // a sync failed: the agent is to be reset
   // A sync of the log failed, here or for all we know in the process that left it: until it has
   // been written anew, a sync says nothing of what it holds.
   std::atomic<bool> log_doubtful_ = false;
@@ -87,6 +131,10 @@ class Connection {
   bool young_ = false;     // the file itself may never have been synced, nor its folders
   std::atomic<bool> unsynced_ = false;
   std::atomic<int> log_pages_ = 0;
+  std::atomic<bool> frames_known_ = false;  // `log_pages_` is what the log holds
+  std::atomic<bool> commit_failed_ = false;
+  Status restore_status_;
+  std::atomic<bool> restore_ordered_ = false;
   bool wrote_ = false;
 };
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 
 namespace hearth::storage {
@@ -16,8 +17,8 @@ Error system_error(const std::string& what) {
   return {ErrorCode::kIo, what + ": " + std::strerror(errno)};
 }
 
-Status sync_path(const std::string& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+Status sync_folder_at(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return system_error("opening " + path + " to sync it");
   const int failed = ::fsync(descriptor);
   Status status = failed == 0 ? Status() : Status(system_error("syncing " + path));
@@ -44,6 +45,35 @@ class SystemFile : public Disk::File {
       }
     }
     return {};
+  }
+  Result<std::string> read(std::uint64_t offset, std::size_t count) override {
+    std::string bytes(count, '\0');
+    std::size_t have = 0;
+    while (have < count) {
+      const ssize_t got = ::pread(descriptor_, bytes.data() + have, count - have,
+                                  static_cast<off_t>(offset + have));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return system_error("reading " + path_);
+      if (got == 0) break;
+      have += static_cast<std::size_t>(got);
+    }
+    bytes.resize(have);
+    return bytes;
+  }
+  Status write(std::uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t put =
+          ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return system_error("writing " + path_);
+      bytes.remove_prefix(static_cast<std::size_t>(put));
+      offset += static_cast<std::uint64_t>(put);
+    }
+    return {};
+  }
+  Status truncate(std::uint64_t size) override {
+    if (::ftruncate(descriptor_, static_cast<off_t>(size)) == 0) return {};
+    return system_error("truncating " + path_);
   }
 
  private:
@@ -79,15 +109,27 @@ class SystemDisk : public Disk {
     if (!error) return {};
     return Error{ErrorCode::kIo, "creating the folder " + path + ": " + error.message()};
   }
-  Result<std::unique_ptr<File>> open(const std::string& path) override {
-    const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-    if (descriptor < 0) return system_error("opening " + path + " to sync it");
+  Result<std::unique_ptr<File>> open(const std::string& path, Open how) override {
+    const int flags = O_RDWR | O_CLOEXEC | (how == Open::kCreate ? O_CREAT : 0);
+    const int descriptor = ::open(path.c_str(), flags, 0644);
+    if (descriptor < 0) return system_error("opening " + path);
     return std::unique_ptr<File>(std::make_unique<SystemFile>(descriptor, path));
   }
-  Status sync_file(const std::string& path) override { return sync_path(path, O_RDONLY); }
-  Status sync_folder(const std::string& path) override {
-    return sync_path(path, O_RDONLY | O_DIRECTORY);
+  Status rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) == 0) return {};
+    return system_error("renaming " + from);
   }
+  std::int64_t modified_ms(const std::string& path) override {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return 0;
+    return static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1000 + info.st_mtim.tv_nsec / 1'000'000;
+  }
+  std::int64_t now_ms() override {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+  }
+  Status sync_folder(const std::string& path) override { return sync_folder_at(path); }
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The file system as an agent's database needs it beside what SQLite does by itself: whether files
-// are there, and the syncs that make a commit durable. One that forgets, tears and fails stands in
-// for it in tests, together with the VFS that it names. May be called by several threads.
+// are there, the syncs that make a commit durable, and what the history of a database is kept in.
+// One that forgets, tears and fails stands in for it in tests, together with the VFS that it names.
+// May be called by several threads.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -23,7 +25,12 @@ class Disk {
     // Writes every byte that it holds once more, so that the next sync brings it to the disk: after
     // a sync that failed, the system takes what it could not write for written.
     virtual Status rewrite() = 0;
+    // Fewer bytes than asked for only at the file's end.
+    virtual Result<std::string> read(std::uint64_t offset, std::size_t count) = 0;
+    virtual Status write(std::uint64_t offset, std::string_view bytes) = 0;
+    virtual Status truncate(std::uint64_t size) = 0;
   };
+  enum class Open { kExisting, kCreate };
 
   virtual ~Disk() = default;
   // The VFS that SQLite is to use; null for its own.
@@ -35,8 +42,13 @@ class Disk {
   virtual std::string head(const std::string& path, std::size_t count) = 0;
   virtual Status remove(const std::string& path) = 0;
   virtual Status make_folders(const std::string& path) = 0;
-  virtual Result<std::unique_ptr<File>> open(const std::string& path) = 0;
-  virtual Status sync_file(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<File>> open(const std::string& path,
+                                             Open how = Open::kExisting) = 0;
+  // Replaces what is there under the new name.
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // In milliseconds since the epoch: when the file was last written, 0 when it is not there; now.
+  virtual std::int64_t modified_ms(const std::string& path) = 0;
+  virtual std::int64_t now_ms() = 0;
   // The entries of a folder: which files are there.
   virtual Status sync_folder(const std::string& path) = 0;
 };

@@ -3,6 +3,8 @@
 // full, as the owner and the syncer would call it. After each reopening the database holds exactly
 // what it held after one of its turns: no half turn, and none older than the last that was
 // acknowledged.
+// States are also bookmarked and restored meanwhile: a restore that was ordered has happened at the
+// next opening, whatever came between, and never by half.
 //   HEARTH_DURABILITY_RUNS=5000 storage_test --gtest_filter='Seeds.*'   many more
 //   HEARTH_DURABILITY_SEED=17                                           one of them
 #include <cstdlib>
@@ -46,11 +48,17 @@ struct Story {
   std::uint64_t failures = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t unheard = 0;  // commits that a power cut took, none of them acknowledged
+  std::uint64_t bookmarks = 0;
+  std::uint64_t restores = 0;
+  std::uint64_t forgotten = 0;  // bookmarks that the history was too small for
 };
 
 class Trial {
  public:
   explicit Trial(std::uint64_t seed) : random_(seed), disk_(seed * 7919 + 1) {
+    if (below(8) != 0) history_.keep_ms = 3'600'000;
+    history_.bytes_least = below(2) == 0 ? 40'000 : 4'000'000;
+    history_.grid_ms = 1'000;
     states_.push_back({});
   }
 
@@ -89,12 +97,24 @@ class Trial {
         ++story_.failures;
         reset();
       }
+      disk_.pass_time(static_cast<std::int64_t>(below(400)));
       switch (below(12)) {
         case 0:
           if (database_->connection()) database_->connection()->checkpoint();
           break;
         case 1:
           reset();
+          break;
+        case 2:
+          if (!bookmark()) return;
+          break;
+        case 3:
+          if (below(3) == 0 && !order_restore()) return;
+          break;
+        case 4:
+          if (database_->connection() && database_->connection()->archive_due()) {
+            database_->connection()->archive();
+          }
           break;
         default:
           break;
@@ -131,6 +151,71 @@ class Trial {
     acknowledged_ = committed_;
     ++story_.acknowledged;
     return true;
+  }
+
+  // ---- points in time. False: the session is over ---------------------------------------------
+
+  // States that the database may be found in, any one of them.
+  using Possible = std::vector<Model>;
+
+  bool bookmark() {
+    if (history_.keep_ms == 0 || !database_->connection()) return true;
+    const Result<std::string> text =
+        database_->connection()->bookmark(database_->connection()->want());
+    if (!text) return !disk_.power_is_off();
+    acknowledged_ = committed_;
+    bookmarks_[*text] = {states_[committed_]};
+    ++story_.bookmarks;
+    return true;
+  }
+
+  bool order_restore() {
+    if (bookmarks_.empty() || !database_->connection()) return true;
+    auto chosen = bookmarks_.begin();
+    std::advance(chosen, below(bookmarks_.size()));
+    // Should it fail midway, it may be found to be ordered all the same.
+    const Possible target = chosen->second;
+    const Result<std::string> undo = database_->connection()->restore_next(chosen->first);
+    if (undo) {
+      ordered_ = target;
+      maybe_ordered_.clear();
+      undo_ = *undo;
+      return true;
+    }
+    if (undo.error().code == ErrorCode::kNotFound) {
+      bookmarks_.erase(chosen);
+      ++story_.forgotten;
+      return true;
+    }
+    EXPECT_NE(undo.error().code, ErrorCode::kInvalid) << undo.error().message;
+    maybe_ordered_.insert(maybe_ordered_.end(), target.begin(), target.end());
+    return !disk_.power_is_off();
+  }
+
+  // Whether what was found is what had been ordered.
+  bool was_restored(const Model& seen) {
+    Possible possible = std::exchange(ordered_, {});
+    const bool certain = !possible.empty();
+    const Possible maybe = std::exchange(maybe_ordered_, {});
+    possible.insert(possible.end(), maybe.begin(), maybe.end());
+    const std::string undo = std::exchange(undo_, {});
+    for (const Model& each : possible) {
+      if (each.text() != seen.text()) continue;
+      const bool unchanged = !certain && states_.back().text() == seen.text();
+      if (unchanged) return false;
+      if (!undo.empty()) {
+        const auto first = states_.begin() + static_cast<std::ptrdiff_t>(acknowledged_);
+        bookmarks_[undo] = Possible(first, states_.end());
+      }
+      states_ = {each};
+      model_ = each;
+      committed_ = acknowledged_ = 0;
+      ++story_.restores;
+      return true;
+    }
+    EXPECT_FALSE(certain) << "a restore to " << possible.front().brief() << " came to "
+                          << seen.brief();
+    return false;
   }
 
   // Does something; `next` follows as far as it was done.
@@ -219,10 +304,13 @@ class Trial {
   }
 
   void reopen() {
-    database_ = std::make_unique<AgentDatabase>(kPath, AgentDatabase::BeforeOpen{}, disk_);
+    database_ =
+        std::make_unique<AgentDatabase>(kPath, AgentDatabase::BeforeOpen{}, disk_, history_);
     const Model seen = read();
     const std::string found = seen.text();
     if (::testing::Test::HasFailure()) return;
+    EXPECT_FALSE(disk_.exists(History::order_path_of(kPath)));
+    if (was_restored(seen)) return;
     for (std::size_t i = states_.size(); i-- > acknowledged_;) {
       if (states_[i].text() != found) continue;
       story_.unheard += committed_ > i ? committed_ - i : 0;
@@ -280,6 +368,11 @@ class Trial {
   std::size_t acknowledged_ = 0;  // of states_: the last that anybody was told of
   Model model_;
   std::uint64_t turn_ = 0;
+  HistoryOptions history_;
+  std::map<std::string, Possible> bookmarks_;
+  Possible ordered_;        // what the next opening must find
+  Possible maybe_ordered_;  // or may
+  std::string undo_;
   Story story_;
 };
 
@@ -299,6 +392,9 @@ TEST(Seeds, LoseNoAcknowledgedTurnAndShowNoHalfOne) {
     all.failures += story.failures;
     all.acknowledged += story.acknowledged;
     all.unheard += story.unheard;
+    all.bookmarks += story.bookmarks;
+    all.restores += story.restores;
+    all.forgotten += story.forgotten;
     ASSERT_FALSE(HasFailure()) << "HEARTH_DURABILITY_SEED=" << seed;
   }
   if (first != 0) return;
@@ -307,10 +403,17 @@ TEST(Seeds, LoseNoAcknowledgedTurnAndShowNoHalfOne) {
   EXPECT_GT(all.failures, runs / 10);
   EXPECT_GT(all.acknowledged, runs * 20);
   EXPECT_GT(all.unheard, runs / 10);
-  std::printf("%llu runs: %llu ends of power or process, %llu failures, %llu acknowledged\n",
-              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(all.cuts),
-              static_cast<unsigned long long>(all.failures),
-              static_cast<unsigned long long>(all.acknowledged));
+  EXPECT_GT(all.bookmarks, runs);
+  EXPECT_GT(all.restores, runs / 4);
+  EXPECT_GT(all.forgotten, runs / 100);
+  std::printf(
+      "%llu runs: %llu ends of power or process, %llu failures, %llu acknowledged, %llu bookmarks, "
+      "%llu restores, %llu bookmarks too old\n",
+      static_cast<unsigned long long>(runs), static_cast<unsigned long long>(all.cuts),
+      static_cast<unsigned long long>(all.failures),
+      static_cast<unsigned long long>(all.acknowledged),
+      static_cast<unsigned long long>(all.bookmarks), static_cast<unsigned long long>(all.restores),
+      static_cast<unsigned long long>(all.forgotten));
 }
 
 class BadDisk : public DatabaseTest {

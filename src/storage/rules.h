@@ -36,8 +36,9 @@ class Rules {
   bool wants_transaction() const { return wants_transaction_; }
   // It alters a table, and may give it a name that SQLite does not ask about.
   bool alters() const { return alters_; }
-  // User code has set or asked for what only this connection knows: the value of a pragma, changes(),
-  // last_insert_rowid(). Closing it unseen and opening it anew would show. Never cleared.
+  // User code has set or asked for what only this connection knows: the value of a pragma,
+  // changes(), last_insert_rowid(). Closing it unseen and opening it anew would show. Never
+  // cleared.
   bool remembers() const { return remembers_; }
   void reset() { tried_transaction_ = wants_transaction_ = alters_ = false; }
 

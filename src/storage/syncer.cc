@@ -43,13 +43,13 @@ void Syncer::kick() {
   {
     std::lock_guard lock(mutex_);
     for (Sync& each : gathered_) {
-      const auto waiting = std::find_if(syncs_.begin(), syncs_.end(),
+      const auto waiting = std::find_if(queue_.syncs.begin(), queue_.syncs.end(),
                                         [&](const Sync& other) { return other.key == each.key; });
-      if (waiting != syncs_.end()) {
+      if (waiting != queue_.syncs.end()) {
         waiting->sequence = each.sequence;
         waiting->commits += each.commits;
       } else {
-        syncs_.push_back(std::move(each));
+        queue_.syncs.push_back(std::move(each));
       }
     }
   }
@@ -57,12 +57,35 @@ void Syncer::kick() {
   work_.notify_one();
 }
 
+namespace {
+
+void add_once(std::vector<std::shared_ptr<Connection>>& list,
+              const std::shared_ptr<Connection>& connection) {
+  if (std::find(list.begin(), list.end(), connection) == list.end()) list.push_back(connection);
+}
+
+}  // namespace
+
 void Syncer::checkpoint(const std::shared_ptr<Connection>& connection) {
   {
     std::lock_guard lock(mutex_);
-    if (std::find(checkpoints_.begin(), checkpoints_.end(), connection) != checkpoints_.end())
-      return;
-    checkpoints_.push_back(connection);
+    add_once(queue_.checkpoints, connection);
+  }
+  work_.notify_one();
+}
+
+void Syncer::archive(const std::shared_ptr<Connection>& connection) {
+  {
+    std::lock_guard lock(mutex_);
+    add_once(queue_.archives, connection);
+  }
+  work_.notify_one();
+}
+
+void Syncer::ask(std::function<Answer()> work) {
+  {
+    std::lock_guard lock(mutex_);
+    queue_.asks.push_back(std::move(work));
   }
   work_.notify_one();
 }
@@ -71,7 +94,7 @@ void Syncer::close(std::shared_ptr<Connection> connection) {
   {
     std::lock_guard lock(mutex_);
     closing_.insert(connection->path());
-    closes_.push_back(std::move(connection));
+    queue_.closes.push_back(std::move(connection));
   }
   work_.notify_one();
 }
@@ -81,11 +104,15 @@ std::vector<Syncer::Finished> Syncer::take_finished() {
   return std::exchange(finished_, {});
 }
 
+std::vector<Syncer::Answer> Syncer::take_answers() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(answers_, {});
+}
+
 void Syncer::wait_idle() {
   kick();
   std::unique_lock lock(mutex_);
-  idle_.wait(lock,
-             [&] { return !busy_ && syncs_.empty() && checkpoints_.empty() && closes_.empty(); });
+  idle_.wait(lock, [&] { return !busy_ && queue_.empty(); });
 }
 
 void Syncer::wait_closed(const std::string& path) {
@@ -102,31 +129,30 @@ std::chrono::microseconds Syncer::gathering_time() const {
 void Syncer::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait(lock, [&] {
-      return stopping_ || !syncs_.empty() || !checkpoints_.empty() || !closes_.empty();
-    });
-    if (const auto wait = gathering_time(); wait.count() > 0 && !syncs_.empty()) {
+    work_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (const auto wait = gathering_time(); wait.count() > 0 && !queue_.syncs.empty()) {
       busy_ = true;
       lock.unlock();
       std::this_thread::sleep_for(wait);
       lock.lock();
     }
-    auto syncs = std::exchange(syncs_, {});
-    auto checkpoints = std::exchange(checkpoints_, {});
-    // Each of these waits for the disk several times, and commits wait behind them.
+    // Each close waits for the disk several times, and commits wait behind them.
+    auto& closes = queue_.closes;
     const auto some =
-        closes_.begin() + static_cast<std::ptrdiff_t>(std::min(closes_.size(), kClosesMax));
-    std::vector<std::shared_ptr<Connection>> closes(std::move_iterator(closes_.begin()),
-                                                    std::move_iterator(some));
-    closes_.erase(closes_.begin(), some);
-    if (syncs.empty() && checkpoints.empty() && closes.empty()) return;  // stopping
+        closes.begin() + static_cast<std::ptrdiff_t>(std::min(closes.size(), kClosesMax));
+    std::vector<std::shared_ptr<Connection>> later(std::make_move_iterator(some),
+                                                   std::make_move_iterator(closes.end()));
+    closes.erase(some, closes.end());
+    Work work = std::exchange(queue_, {});
+    queue_.closes = std::move(later);
+    if (work.empty()) return;  // stopping
     busy_ = true;
-    const bool synced = !syncs.empty();
+    const bool synced = !work.syncs.empty();
     std::uint64_t commits = 0;
-    for (const Sync& each : syncs) commits += each.commits;
+    for (const Sync& each : work.syncs) commits += each.commits;
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
-    pass(std::move(syncs), std::move(checkpoints), std::move(closes));
+    pass(std::move(work));
     const auto took = std::chrono::steady_clock::now() - start;
     lock.lock();
     if (synced) {
@@ -177,15 +203,25 @@ void Syncer::sync_all(const std::vector<Sync>& syncs) {
   }
 }
 
-void Syncer::pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connection>> checkpoints,
-                  std::vector<std::shared_ptr<Connection>> closes) {
-  sync_all(syncs);
+void Syncer::pass(Work work) {
+  sync_all(work.syncs);
   // Connections end here and not when the vectors do: the last owner may be this pass.
-  syncs.clear();
-  for (const auto& connection : checkpoints) connection->checkpoint();
-  checkpoints.clear();
-  fan_out_.run(closes.size(), [&](std::size_t i) {
-    std::shared_ptr<Connection> connection = std::move(closes[i]);
+  work.syncs.clear();
+  for (auto& each : work.asks) {
+    Answer answer = each();
+    each = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      answers_.push_back(std::move(answer));
+    }
+    wake_();
+  }
+  for (const auto& connection : work.archives) connection->archive();
+  work.archives.clear();
+  for (const auto& connection : work.checkpoints) connection->checkpoint();
+  work.checkpoints.clear();
+  fan_out_.run(work.closes.size(), [&](std::size_t i) {
+    std::shared_ptr<Connection> connection = std::move(work.closes[i]);
     const std::string path = connection->path();
     connection->close();
     connection.reset();

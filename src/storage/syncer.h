@@ -46,10 +46,17 @@ class Syncer {
                std::uint64_t sequence);
   void kick();
   void checkpoint(const std::shared_ptr<Connection>& connection);
+  // Does what `archive_due` was about.
+  void archive(const std::shared_ptr<Connection>& connection);
+  // Calls `work` here, between syncs and before closes, and hands what it returns to the owner's
+  // thread, to be called there.
+  using Answer = std::function<void()>;
+  void ask(std::function<Answer()> work);
   // Takes the connection: no statement of it is alive any more.
   void close(std::shared_ptr<Connection> connection);
 
   std::vector<Finished> take_finished();
+  std::vector<Answer> take_answers();
   // Waits until nothing is asked for any more, `close` included.
   void wait_idle();
   // Waits until the file is not being closed by this thread.
@@ -70,8 +77,20 @@ class Syncer {
   void run();
   void sync_all(const std::vector<Sync>& syncs);
   void finish(const Sync& sync, Status status);
-  void pass(std::vector<Sync> syncs, std::vector<std::shared_ptr<Connection>> checkpoints,
-            std::vector<std::shared_ptr<Connection>> closes);
+  // What is to be done in one pass, in this order.
+  struct Work {
+    std::vector<Sync> syncs;
+    std::vector<std::function<Answer()>> asks;
+    std::vector<std::shared_ptr<Connection>> archives;
+    std::vector<std::shared_ptr<Connection>> checkpoints;
+    std::vector<std::shared_ptr<Connection>> closes;
+
+    bool empty() const {
+      return syncs.empty() && asks.empty() && archives.empty() && checkpoints.empty() &&
+             closes.empty();
+    }
+  };
+  void pass(Work work);
 
   std::function<void()> wake_;
   FanOut fan_out_;              // the syncer's thread's
@@ -80,9 +99,8 @@ class Syncer {
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable idle_;
-  std::vector<Sync> syncs_;
-  std::vector<std::shared_ptr<Connection>> checkpoints_;
-  std::vector<std::shared_ptr<Connection>> closes_;
+  Work queue_;
+  std::vector<Answer> answers_;
   std::set<std::string> closing_;
   std::vector<Finished> finished_;
   std::uint64_t last_commits_ = 0;  // of the last pass, and how long it took

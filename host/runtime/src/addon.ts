@@ -79,7 +79,12 @@ export interface Database {
   readonly durable: boolean;
   /** Calls back when all that was written so far is durable; at once (synchronously) if it is. */
   whenDurable(callback: (error: Error | null) => void): void;
-  /** Bookmarks and the rest of recovery come with it later. Closing drops uncommitted writes. */
+  /** The bookmark of the state when this turn is over or, inside a transaction, before it. */
+  bookmark(callback: (error: Error | null, bookmark: string) => void): void;
+  bookmarkAt(timeMs: number, callback: (error: Error | null, bookmark: string) => void): void;
+  /** The next opening begins with the bookmark's state; answers the bookmark that undoes it. */
+  restoreNext(bookmark: string, callback: (error: Error | null, undo: string) => void): void;
+  /** Closing drops uncommitted writes. A restore that was ordered is done by the next opening. */
   close(): void;
   /** Drops what the turn wrote and has not committed (the agent is being reset). */
   abandon(): void;
@@ -88,7 +93,7 @@ export interface Database {
 export interface Addon {
   /** Takes descriptors from the environment and starts reading. */
   start(handlers: Handlers): void;
-  openDatabase(namespace: number, id: string, path: string, options: { name: string; durability: "fsync" | "os" }): Database;
+  openDatabase(namespace: number, id: string, path: string, options: { name: string; durability: "fsync" | "os"; historyMs?: number }): Database;
 
   /** The event's handler is about to run / has ended. */
   begun(slot: number): void;
@@ -117,7 +122,7 @@ export interface Addon {
   agentWorking(namespace: number, id: string, working: 0 | 1): void;
   alarmDone(gate: Database | null, namespace: number, id: string, outcome: 0 | 1 | 2, scheduledMs: number): void;
   /** Answers probeAlarm: reads the file of an agent without opening it for use. */
-  reportAlarm(namespace: number, id: string, path: string, name: string): void;
+  reportAlarm(namespace: number, id: string, path: string, name: string, historyMs?: number): void;
   peerSend(gate: Database | null, peer: number, data: Uint8Array): void;
   log(level: 0 | 1 | 2 | 3, json: string): void;
   drained(): void;

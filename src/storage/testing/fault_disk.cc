@@ -312,6 +312,7 @@ int FaultDisk::write(Inode& inode, const void* bytes, std::uint64_t count, std::
   // A write that fails may have been done in part, also the one that the power cut meets.
   if (code != SQLITE_OK) write.bytes.resize(random(count + 1));
   apply(inode.now, write, 0, write.bytes.size());
+  inode.modified_ms = now_ms_;
   inode.unsynced.push_back(std::move(write));
   return code;
 }
@@ -386,7 +387,7 @@ Status FaultDisk::make_folders(const std::string&) {
   return {};
 }
 
-Result<std::unique_ptr<Disk::File>> FaultDisk::open(const std::string& path) {
+Result<std::unique_ptr<Disk::File>> FaultDisk::open(const std::string& path, Open how) {
   class Opened : public File {
    public:
     Opened(FaultDisk& disk, std::shared_ptr<Inode> inode) : disk_(disk), inode_(std::move(inode)) {}
@@ -401,6 +402,22 @@ Result<std::unique_ptr<Disk::File>> FaultDisk::open(const std::string& path) {
       const int code = disk_.write(*inode_, bytes.data(), bytes.size(), 0);
       return code == SQLITE_OK ? Status() : Status(refused(code, "writing"));
     }
+    Result<std::string> read(std::uint64_t offset, std::size_t count) override {
+      std::lock_guard lock(disk_.mutex_);
+      if (disk_.off_) return refused(SQLITE_IOERR_READ, "reading");
+      if (offset >= inode_->now.size()) return std::string();
+      return inode_->now.substr(offset, count);
+    }
+    Status write(std::uint64_t offset, std::string_view bytes) override {
+      std::lock_guard lock(disk_.mutex_);
+      const int code = disk_.write(*inode_, bytes.data(), bytes.size(), offset);
+      return code == SQLITE_OK ? Status() : Status(refused(code, "writing"));
+    }
+    Status truncate(std::uint64_t size) override {
+      std::lock_guard lock(disk_.mutex_);
+      const int code = disk_.truncate(*inode_, size);
+      return code == SQLITE_OK ? Status() : Status(refused(code, "truncating"));
+    }
 
    private:
     FaultDisk& disk_;
@@ -408,15 +425,39 @@ Result<std::unique_ptr<Disk::File>> FaultDisk::open(const std::string& path) {
   };
   std::lock_guard lock(mutex_);
   auto inode = find(path);
-  if (!inode || off_) return refused(SQLITE_CANTOPEN, path);
+  if (off_ || (!inode && how == Open::kExisting)) return refused(SQLITE_CANTOPEN, path);
+  if (!inode) {
+    if (const int code = meet(SQLITE_CANTOPEN); code != SQLITE_OK) return refused(code, path);
+    inode = make(path);
+  }
   return std::unique_ptr<File>(std::make_unique<Opened>(*this, std::move(inode)));
 }
 
-Status FaultDisk::sync_file(const std::string& path) {
+Status FaultDisk::rename(const std::string& from, const std::string& to) {
   std::lock_guard lock(mutex_);
-  auto inode = find(path);
-  const int code = inode && !off_ ? sync(*inode) : SQLITE_CANTOPEN;
-  return code == SQLITE_OK ? Status() : Status(refused(code, path));
+  if (const int code = meet(SQLITE_IOERR_DELETE); code != SQLITE_OK) return refused(code, from);
+  const auto inode = find(from);
+  if (!inode) return refused(SQLITE_CANTOPEN, from);
+  names_[to] = inode;
+  names_.erase(from);
+  unsynced_names_.push_back(names_);
+  return {};
+}
+
+std::int64_t FaultDisk::modified_ms(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  const auto inode = find(path);
+  return inode ? inode->modified_ms : 0;
+}
+
+std::int64_t FaultDisk::now_ms() {
+  std::lock_guard lock(mutex_);
+  return now_ms_;
+}
+
+void FaultDisk::pass_time(std::int64_t ms) {
+  std::lock_guard lock(mutex_);
+  now_ms_ += ms;
 }
 
 Status FaultDisk::sync_folder(const std::string& path) {

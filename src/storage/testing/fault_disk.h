@@ -50,6 +50,9 @@ class FaultDisk : public Disk {
   // As after the death of the process: names and bytes are as they were. Meets no fault any more.
   void end_plan();
 
+  // The clock stands still but for this.
+  void pass_time(std::int64_t ms);
+
   std::uint64_t calls();
   std::uint64_t faults_met();
   std::string content(const std::string& path);
@@ -61,8 +64,10 @@ class FaultDisk : public Disk {
   std::string head(const std::string& path, std::size_t count) override;
   Status remove(const std::string& path) override;
   Status make_folders(const std::string& path) override;
-  Result<std::unique_ptr<File>> open(const std::string& path) override;
-  Status sync_file(const std::string& path) override;
+  Result<std::unique_ptr<File>> open(const std::string& path, Open how) override;
+  Status rename(const std::string& from, const std::string& to) override;
+  std::int64_t modified_ms(const std::string& path) override;
+  std::int64_t now_ms() override;
   Status sync_folder(const std::string& path) override;
 
  private:
@@ -79,6 +84,7 @@ class FaultDisk : public Disk {
     std::string medium;
     std::vector<Write> unsynced;
     bool name_synced = false;
+    std::int64_t modified_ms = 0;
   };
   using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
@@ -106,6 +112,7 @@ class FaultDisk : public Disk {
   std::uint64_t fault_at_ = 0;
   std::uint64_t faults_met_ = 0;
   Fault fault_ = Fault::kFail;
+  std::int64_t now_ms_ = 1'700'000'000'000;
   bool off_ = false;
   bool full_ = false;
 };

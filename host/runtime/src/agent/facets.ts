@@ -11,6 +11,8 @@ import { DurableObjectId } from "./ids.ts";
 import type { AgentAddress, AgentOperation } from "./types.ts";
 
 const NAME_CHARACTERS_MAX = 1024;
+/** What lies beside a database, and is deleted with it; the database last. */
+const FILES = ["-restore", "-wal-restore", "-history-old", "-history", "-wal", "-shm", ""];
 
 export interface FacetStartup {
   class: unknown;
@@ -141,7 +143,7 @@ export class FacetTable {
     const key = this.#check(name);
     this.abort(key, new Error("The facet was deleted."));
     const path = this.#path(key);
-    for (const file of [path, `${path}-wal`, `${path}-shm`]) rmSync(file, { force: true });
+    for (const suffix of FILES) rmSync(path + suffix, { force: true });
     rmSync(path.replace(/\.sqlite$/, ".facets"), { force: true, recursive: true });
   }
 

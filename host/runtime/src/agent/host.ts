@@ -44,6 +44,8 @@ export interface AgentHost {
   readonly addon: Addon;
   readonly stateDirectory: string;
   readonly durability: "fsync" | "os";
+  /** How far back storage can be restored; 0: not at all. */
+  readonly historyMs: number;
   readonly mode: "dev" | "serve";
   readonly idleTimeoutMs: number;
   readonly namespaces: readonly NamespaceInfo[];

@@ -56,6 +56,7 @@ export class Agent implements AgentInstance, StorageOwner {
   swallowed: unknown[] | null = null;
   /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
   alarmRefused = false;
+  restorePending = false;
   facets: FacetTable | null = null;
   #phase: Phase;
   #shut = 0;
@@ -92,10 +93,10 @@ export class Agent implements AgentInstance, StorageOwner {
   }
 
   get database(): Database {
-    const { addon, durability } = this.host;
+    const { addon, durability, historyMs } = this.host;
     // A facet's id is whatever its parent says: its file is the root agent's to answer for.
     const { namespace, id, name } = this.root.address;
-    return (this.#database ??= addon.openDatabase(namespace, id, this.keeper.path, { name, durability }));
+    return (this.#database ??= addon.openDatabase(namespace, id, this.keeper.path, { name, durability, historyMs }));
   }
 
   /** Calls a function in this agent's own asynchronous context. */

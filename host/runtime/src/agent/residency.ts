@@ -86,6 +86,7 @@ export class Resident implements AgentKeeper {
     const message = reason instanceof Error ? reason.message : String(reason);
     this.sockets.lifeEnded(message.slice(0, 60));
     this.#agent = null;
+    this.#afterRestore(agent);
     if (!isExpectedReset(reason) && !isRefusal(reason)) this.#residency.host.report(reason, { agent, what: "reset" });
     for (const event of waiting) event.fail(reason);
   }
@@ -95,8 +96,16 @@ export class Resident implements AgentKeeper {
     this.sockets.name = this.address.name;
     this.sockets.autoResponse = auto === null ? null : { request: auto.request, response: auto.response };
     this.sockets.dropAll();
-    this.#agent?.evict();
+    const agent = this.#agent;
+    agent?.evict();
     this.#agent = null;
+    if (agent !== null) this.#afterRestore(agent);
+  }
+
+  /** The restored file may have another alarm than the core knows of: nothing else may open it soon. */
+  #afterRestore(agent: Agent): void {
+    const { namespace, id } = this.address;
+    if (agent.restorePending) setImmediate(() => this.#residency.probeAlarm(namespace, id));
   }
 }
 
@@ -241,7 +250,7 @@ export class Residency implements Dispatcher {
 
   probeAlarm(namespace: number, id: string): void {
     const name = this.find(namespace, id)?.address.name ?? "";
-    this.host.addon.reportAlarm(namespace, id, this.pathOf(namespace, id), name);
+    this.host.addon.reportAlarm(namespace, id, this.pathOf(namespace, id), name, this.host.historyMs);
   }
 
   /** A commit of some agent could not be made durable. */

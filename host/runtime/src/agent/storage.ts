@@ -15,6 +15,9 @@ export interface StorageOwner {
   readonly isFacet: boolean;
   /** The class has SQL: it is in new_sqlite_classes, or in no migration. */
   readonly sqlite: boolean;
+  readonly host: { readonly historyMs: number };
+  /** A restore is to be done when this life ends. */
+  restorePending: boolean;
   /** The class has an alarm handler (read from the object once it exists, else from its class). */
   readonly hasAlarmHandler: boolean;
   /** The alarm whose handler runs now: hidden from getAlarm(), kept until the handler has succeeded. */
@@ -172,21 +175,49 @@ export class DurableObjectStorage {
     return this.#owner.whenDurable();
   }
 
+  /** The state when this turn is over or, inside transaction(), before it. */
   async getCurrentBookmark(): Promise<string> {
-    throw new Error(unsupported("getCurrentBookmark"));
+    return answered((database, callback) => database.bookmark(callback), this.#recoverable);
   }
 
-  async getBookmarkForTime(_timestamp: number | Date): Promise<string> {
-    throw new Error(unsupported("getBookmarkForTime"));
+  async getBookmarkForTime(timestamp: number | Date): Promise<string> {
+    if (typeof timestamp !== "number" && !(timestamp instanceof Date)) {
+      throw new TypeError("Failed to execute 'getBookmarkForTime' on 'DurableObjectStorage': parameter 1 is not of type 'date'.");
+    }
+    const time = Math.floor(Number(timestamp));
+    if (Number.isNaN(time)) throw new TypeError("The value cannot be converted because it is not a valid Date.");
+    const { historyMs } = this.#owner.host;
+    const now = Date.now();
+    if (time > now) throw new RangeError("getBookmarkForTime() takes a time that has been, and this one is to come.");
+    if (historyMs > 0 && time < now - historyMs) {
+      throw new RangeError(`getBookmarkForTime() takes a time within the last ${historyMs / MS_PER_DAY} days (--history).`);
+    }
+    return answered((database, callback) => database.bookmarkAt(time, callback), this.#recoverable);
   }
 
-  async onNextSessionRestoreBookmark(_bookmark: string): Promise<string> {
-    throw new Error(unsupported("onNextSessionRestoreBookmark"));
+  /** Once this resolves, the object's next life begins with that state, whatever ends this one. */
+  async onNextSessionRestoreBookmark(bookmark: string): Promise<string> {
+    const database = this.#recoverable;
+    const undo = await answered((_, callback) => database.restoreNext(String(bookmark), callback), database);
+    this.#owner.restorePending = true;
+    return undo;
+  }
+
+  get #recoverable(): Database {
+    if (!this.#owner.sqlite) throw new Error(NO_RECOVERY);
+    return this.#source.usable;
   }
 
   get [Symbol.toStringTag](): string { return "DurableObjectStorage"; }
 }
 
-function unsupported(method: string): string {
-  return `storage.${method}() is not supported by hearth yet: point-in-time recovery needs a history of the database, which is not kept so far.`;
+const NO_RECOVERY = "This Durable Object's storage back-end does not implement point-in-time recovery.";
+const MS_PER_DAY = 86_400_000;
+
+type Answer = (error: Error | null, bookmark: string) => void;
+
+function answered(ask: (database: Database, callback: Answer) => void, database: Database): Promise<string> {
+  return new Promise((resolve, reject) => {
+    ask(database, (error, bookmark) => (error === null ? resolve(bookmark) : reject(error)));
+  });
 }

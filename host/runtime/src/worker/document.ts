@@ -34,6 +34,8 @@ export interface WorkerDocument extends WorkerPart {
   root?: string;
   mode: "dev" | "serve";
   durability: "fsync" | "os";
+  /** How far back agents can be restored; 0 or absent: not at all. */
+  historyDays?: number;
   /** Of all workers; `worker` is the number of the one whose class it is. */
   namespaces: { className: string; uniqueKey: string; sqlite: boolean; worker?: number; removed?: boolean }[];
   /** Further workers, which the first is bound to; their numbers count from 1. */

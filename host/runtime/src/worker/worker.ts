@@ -42,6 +42,7 @@ import { watchLoop } from "./watch.ts";
 import { setRoot } from "./where.ts";
 
 const IDLE_TIMEOUT_MS = 10_000;
+const MS_PER_DAY = 86_400_000;
 const DRAIN_POLL_MS = 5;
 /** The watching thread is not in the way of the start. */
 const WATCH_AFTER_MS = 250;
@@ -104,6 +105,7 @@ export class Worker implements AgentHost {
 
   get stateDirectory(): string { return this.document.state; }
   get durability(): "fsync" | "os" { return this.document.durability; }
+  get historyMs(): number { return (this.document.historyDays ?? 0) * MS_PER_DAY; }
   get mode(): "dev" | "serve" { return this.document.mode; }
   get idleTimeoutMs(): number { return this.document.idleTimeoutMs ?? IDLE_TIMEOUT_MS; }
   get requests(): Requests { return this.#requests!; }

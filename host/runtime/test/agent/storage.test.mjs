@@ -87,7 +87,7 @@ test("limits and misuse are told in the platform's words", async (t) => {
   await assert.rejects(run('await s.put(Object.fromEntries(Array.from({ length: 129 }, (_, i) => ["k" + i, i])))'), /Maximum number of key value pairs is 128. 129 pairs were provided./);
   await assert.rejects(run('await s.list({ start: "a", startAfter: "b" })'), /both start and startAfter/);
   await assert.rejects(run('await s.list({ limit: 0 })'), /List limit must be positive./);
-  await assert.rejects(run('await s.getCurrentBookmark()'), /not supported by hearth yet/);
+  await assert.rejects(run('await s.getCurrentBookmark()'), /no history is kept to recover from \(--history 0\)/);
 });
 
 test('SQL: cursors, bindings, several statements, errors', async (t) => {
