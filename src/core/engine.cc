@@ -89,13 +89,21 @@ std::uint64_t Engine::deploy(Deployment deployment) {
   }
   deployment_ = std::move(deployment);
   router_.configure(deployment_);
-  if (!std::exchange(loaded_registry_, true)) {
-    load_alarms();
-    find_unclean_agents();
-  }
+  if (!held_) meet_registry();
   build_fault_.reset();
   start_crons();
   return supervisor_.deploy(deployment_.worker_json);
+}
+
+void Engine::hold() {
+  held_ = true;
+  supervisor_.hold();
+}
+
+void Engine::meet_registry() {
+  if (std::exchange(loaded_registry_, true)) return;
+  load_alarms();
+  find_unclean_agents();
 }
 
 void Engine::set_build_fault(std::optional<Fault> fault) {

@@ -56,6 +56,7 @@ inline constexpr std::string_view kQuarantinedCode = "R414";
 
 struct EngineHooks {
   std::function<void()> on_serving = [] {};  // once, when every slot has had its first host
+  std::function<void()> on_warm = [] {};     // while held: every slot could have one
   // Ready's or LoadFailed's JSON, once for each deployment; no agent has been opened by it yet.
   std::function<void(std::uint64_t, std::string_view json)> on_loaded = [](std::uint64_t,
                                                                            std::string_view) {};
@@ -93,6 +94,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
     server_ = &server;
     watch_deadlines();
   }
+  // Before the first deploy, in a process that takes another's place (handover.h): hosts are started
+  // and load, but nothing is served and the registry is not touched.
+  void hold();
   // What is served from now on. The first starts the hosts; later ones replace them. The number by
   // which the hooks name it.
   std::uint64_t deploy(Deployment deployment);
@@ -116,6 +120,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
 
  private:
   friend struct FromHost;
+  friend class EngineHandover;
 
   struct Resume {
     AgentId id;
@@ -158,6 +163,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_load_failed(const Document& document, std::string_view json) override;
   void on_unavailable(std::string_view reason) override;
   void on_switched(const Document& document) override;
+  void on_warm() override { hooks_.on_warm(); }
+  void meet_registry();
   void watch_hosts();
   void look_for_blocked_hosts();
   void end_blocked(Host& host);
@@ -292,6 +299,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   bool serving_ = false;
   bool loaded_registry_ = false;
   bool stopping_ = false;
+  bool held_ = false;     // another process still serves
+  bool leaving_ = false;  // another process will serve
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers outlive the engine
   // Last: its end must find the rest in place.
   Supervisor supervisor_;

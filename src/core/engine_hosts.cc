@@ -144,7 +144,7 @@ std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
     told.push_back({agent->id, agent->name, std::exchange(agent->working, false),
                     std::exchange(agent->resumed, std::uint8_t{0})});
     if (!stopping_ && !host.drained) probe(agent->id);
-    if (stopping_ && host.drained) {
+    if ((stopping_ || leaving_) && host.drained) {
       registry_.agent_closed(unique_key(agent->id), agent->id.hex());
     }
   }

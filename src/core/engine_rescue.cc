@@ -68,7 +68,7 @@ void Engine::note_interrupted(Host& host, const std::vector<EventTable::Unfinish
   for (const LostAgent& each : lost) {
     if (each.working || each.resumed > 0) add(each.id);
   }
-  if (last == nullptr || host.drained) return;
+  if (last == nullptr || host.drained || leaving_) return;
   const AgentId blamed = *last;
   const Agent* agent = agents_.find(blamed);
   std::string name = agent != nullptr ? agent->name : std::string();

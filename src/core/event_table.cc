@@ -62,6 +62,16 @@ const Event* EventTable::last_begun() const {
   return last == nullptr ? nullptr : &last->event;
 }
 
+std::size_t EventTable::in_flight_until(std::uint64_t number) const {
+  std::size_t found = 0;
+  for (std::uint32_t place = 0; place < entries_.size(); ++place) {
+    const wire::Progress now = state(place);
+    const bool open = now == wire::Progress::kSent || now == wire::Progress::kBegun;
+    if (open && entries_[place].sequence <= number) ++found;
+  }
+  return found;
+}
+
 std::vector<EventTable::Unfinished> EventTable::take_rest() {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> order;
   for (std::uint32_t place = 0; place < entries_.size(); ++place) {

@@ -53,6 +53,9 @@ class EventTable {
   const Event* last_begun() const;
 
   std::size_t in_flight() const { return in_flight_; }
+  // Events are numbered as they are sent; how many of those up to `number` are still in flight.
+  std::uint64_t last_number() const { return last_sequence_; }
+  std::size_t in_flight_until(std::uint64_t number) const;
   // Bytes of the frames kept.
   std::size_t retained_bytes() const { return retained_bytes_; }
   bool full() const { return in_flight_ == kProgressSlots; }

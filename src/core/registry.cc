@@ -63,9 +63,34 @@ void Registry::Close::operator()(sqlite3* database) const {
 
 Result<std::unique_ptr<Registry>> Registry::open(const std::filesystem::path& state,
                                                  os::Loop& loop) {
+  std::unique_ptr<Registry> registry(new Registry(loop));
+  const Status acquired = registry->acquire(state);
+  if (!acquired) return acquired.error();
+  return registry;
+}
+
+Result<std::unique_ptr<Registry>> Registry::look(const std::filesystem::path& state,
+                                                 os::Loop& loop) {
+  std::unique_ptr<Registry> registry(new Registry(loop));
+  const std::filesystem::path path = state / "registry.sqlite";
+  sqlite3* database = nullptr;
+  const int opened = sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READONLY, nullptr);
+  registry->database_.reset(database);
+  if (opened != SQLITE_OK) return refused(path, database ? sqlite3_errmsg(database) : "no memory");
+  return registry;
+}
+
+void Registry::release() {
+  static_cast<void>(flush());
+  for (sqlite3_stmt*& statement : statements_) sqlite3_finalize(std::exchange(statement, nullptr));
+  database_.reset();
+  lock_.reset();
+}
+
+Status Registry::acquire(const std::filesystem::path& state) {
+  database_.reset();
   const Status made = os::make_directories(state);
   if (!made) return refused(state, made.error().message);
-  std::unique_ptr<Registry> registry(new Registry(loop));
   auto lock = os::lock_file(state / "lock");
   if (!lock && lock.error().code == ErrorCode::kConflict) {
     return Error{ErrorCode::kConflict, "S305: the state directory " + state.string() +
@@ -74,10 +99,8 @@ Result<std::unique_ptr<Registry>> Registry::open(const std::filesystem::path& st
                                            "); stop that one, or give this one --state DIR"};
   }
   if (!lock) return refused(state, lock.error().message);
-  registry->lock_ = std::move(lock).value();
-  const Status prepared = registry->prepare(state / "registry.sqlite");
-  if (!prepared) return prepared.error();
-  return registry;
+  lock_ = std::move(lock).value();
+  return prepare(state / "registry.sqlite");
 }
 
 Status Registry::prepare(const std::filesystem::path& path) {
@@ -221,7 +244,7 @@ bool Registry::write(const Pending& pending) {
 
 Status Registry::flush() {
   flush_due_ = false;
-  if (pending_.empty()) return {};
+  if (pending_.empty() || !lock_) return {};
   Status status = run("BEGIN");
   if (!status) return status;
   bool all = true;

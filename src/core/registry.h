@@ -67,6 +67,13 @@ class Registry {
   // Makes the directory and the file where missing. kConflict: S305, another hearth holds it, or a
   // newer hearth wrote it; kIo: S305, it cannot be written.
   static Result<std::unique_ptr<Registry>> open(const std::filesystem::path& state, os::Loop& loop);
+  // Another process's: it can be read, and is not written before acquire().
+  static Result<std::unique_ptr<Registry>> look(const std::filesystem::path& state, os::Loop& loop);
+  // After look() or release(): as open().
+  Status acquire(const std::filesystem::path& state);
+  // Lets go of the file and its lock, for another process; what changes meanwhile is written at the
+  // next acquire().
+  void release();
   ~Registry();
 
   // Whether the last owner shut down in order. From then on, until close(), it says no.

@@ -58,7 +58,26 @@ std::uint64_t Supervisor::deploy(std::string worker_json) {
   return version;
 }
 
-void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done) {
+std::uint16_t Supervisor::generation() const {
+  std::uint16_t highest = 0;
+  for (const Slot& slot : slots_) highest = std::max(highest, slot.generation);
+  return highest;
+}
+
+void Supervisor::release(std::uint16_t generation) {
+  held_ = false;
+  for (Slot& slot : slots_) slot.generation = std::max(slot.generation, generation);
+  balance();
+}
+
+void Supervisor::resume() {
+  stopping_ = false;
+  stopped_ = nullptr;
+  balance();
+}
+
+void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done,
+                      std::uint32_t grace_ms) {
   stopping_ = true;
   stopped_ = std::move(done);
   world_.loop.cancel(backoff_timer_);
@@ -71,8 +90,8 @@ void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done) {
       host.kill("hearth is shutting down");
     }
   }
-  world_.loop.after(deadline_ms, [this, alive = alive_] {
-    if (!*alive) return;
+  world_.loop.after(deadline_ms + grace_ms, [this, alive = alive_] {
+    if (!*alive || !stopping_) return;
     for (const auto& host : hosts_) host->kill("it had not drained at the shutdown's deadline");
   });
   if (hosts_.empty()) std::exchange(stopped_, nullptr)();
@@ -193,6 +212,11 @@ Host* Supervisor::warm_host() const {
 
 void Supervisor::balance() {
   if (stopping_) return;
+  if (held_) {
+    start_missing();
+    if (target() && count(HostState::kWarm, target().get()) >= slots_.size()) events_.on_warm();
+    return;
+  }
   fill_slots();
   replace_old();
   start_missing();
@@ -260,7 +284,7 @@ void Supervisor::replace_old() {
 void Supervisor::start_missing() {
   const std::shared_ptr<Document> wanted = target();
   if (!wanted) return;
-  std::size_t needed = options_.spare ? 1 : 0;
+  std::size_t needed = options_.spare && !held_ ? 1 : 0;
   for (const Slot& slot : slots_) {
     if (slot.host == nullptr || slot.host->document != wanted ||
         slot.host->state == HostState::kDraining) {
@@ -278,9 +302,10 @@ void Supervisor::start_missing() {
   }
   // The spare is started when the slots have their hosts: it would only slow them down.
   const bool slots_first =
-      needed - have == 1 && options_.spare && count(HostState::kStarting, wanted.get()) > 0;
+      needed - have == 1 && options_.spare && !held_ && count(HostState::kStarting, wanted.get()) > 0;
   if (slots_first) return;
-  const std::size_t missing = needed - have - (options_.spare && needed - have > 1 ? 1 : 0);
+  const bool spare_later = options_.spare && !held_ && needed - have > 1;
+  const std::size_t missing = needed - have - (spare_later ? 1 : 0);
   for (std::size_t i = 0; i < missing && start_one(wanted); ++i) {
   }
 }

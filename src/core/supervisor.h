@@ -41,6 +41,8 @@ class SupervisorEvents {
   virtual void on_unavailable(std::string_view reason) = 0;
   // Once for each document: all slots have hosts that run it.
   virtual void on_switched(const Document& document) = 0;
+  // While held: as many hosts are warm as there are slots.
+  virtual void on_warm() = 0;
 };
 
 class Supervisor final : HostEvents {
@@ -52,8 +54,16 @@ class Supervisor final : HostEvents {
   // What hosts run from now on. Those that run something else are replaced once as many are ready.
   // The document's version.
   std::uint64_t deploy(std::string worker_json);
-  // Drains every host; `done` once, when all are gone or were killed at the deadline.
-  void stop(std::uint32_t deadline_ms, std::function<void()> done);
+  // Drains every host; `done` once, when all are gone. Those that are not `grace_ms` after the
+  // deadline they were given are killed.
+  void stop(std::uint32_t deadline_ms, std::function<void()> done, std::uint32_t grace_ms = 0);
+  // After stop(): as at the start.
+  void resume();
+  // Held: hosts are started and load, but none is given a slot until release(). `generation`: the
+  // highest that a slot had before, in whatever process.
+  void hold() { held_ = true; }
+  void release(std::uint16_t generation);
+  std::uint16_t generation() const;
 
   unsigned slot_count() const { return static_cast<unsigned>(slots_.size()); }
   // The host of a slot that takes events, or null.
@@ -117,6 +127,7 @@ class Supervisor final : HostEvents {
   os::TimerId backoff_timer_;
   std::string unavailable_;
   bool stopping_ = false;
+  bool held_ = false;
   std::function<void()> stopped_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

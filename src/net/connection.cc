@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "base/assert.h"
+#include "net/handover.h"
 #include "net/hub.h"
 
 namespace hearth::net {
@@ -38,7 +39,8 @@ void Connection::update_interest() {
   if (closed()) return;
   const bool read = finish_ == Finish::kLingering ? !eof_
                                                   : reading_ && !eof_ && finish_ == Finish::kNo &&
-                                                        pending_.size() < kPendingBytesMax;
+                                                        pending_.size() < kPendingBytesMax &&
+                                                        !(hub_.held && movable());
   const std::uint32_t wanted = (read ? static_cast<std::uint32_t>(EPOLLIN) : 0U) |
                                (write_blocked_ ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
   if (wanted == interest_) return;
@@ -230,6 +232,36 @@ void Connection::read_lingering() {
   if (count <= 0) return destroy();
   lingered_ += static_cast<std::uint32_t>(count);
   if (lingered_ > kLingerBytesMax) destroy();
+}
+
+// The hub is held, or is no more: sessions that left bytes may go on.
+void Connection::on_hold() {
+  update_interest();
+  if (!hub_.held && (!pending_.empty() || eof_)) resume_input();
+}
+
+void Connection::save(ConnectionState& state) const {
+  state.input = pending_;
+  state.output = out_.content();
+  state.output_started = out_.started();
+  session_->save(state);
+}
+
+void Connection::restore(ConnectionState& state) {
+  pending_ = std::move(state.input);
+  out_.restore(std::move(state.output), state.output_started);
+  queued_total_ += out_.bytes();
+  hub_.counters.bytes_buffered += out_.bytes();
+  if (!out_.empty()) touch();
+  update_interest();
+}
+
+void Connection::let_go() {
+  if (closed()) return;
+  // The poll set watches the socket for as long as any process has it open.
+  if (interest_ != 0) hub_.watch(*this, fd_, interest_, 0);
+  interest_ = 0;
+  destroy();
 }
 
 void Connection::destroy() {

@@ -15,6 +15,7 @@
 namespace hearth::net {
 
 class Connection;
+struct ConnectionState;
 class HttpSession;
 class Hub;
 class WebSocketSession;
@@ -41,6 +42,9 @@ class Session {
   virtual void on_deadline() = 0;
   // The server stops: no new work, `code` and `reason` for WebSockets.
   virtual void shut_down(std::uint16_t code, std::string_view reason) = 0;
+  // Whether another process could go on with it now, and what that needs to know.
+  virtual bool movable() const = 0;
+  virtual void save(ConnectionState& state) const = 0;
 };
 
 class Connection {
@@ -52,6 +56,16 @@ class Connection {
 
   // ---- for the hub
   void on_ready(std::uint32_t epoll_events);
+  // What another process may take over (handover.h): not read while the hub is held.
+  bool movable() const {
+    return !closed() && !eof_ && finish_ == Finish::kNo && session_ && session_->movable();
+  }
+  void on_hold();
+  void save(ConnectionState& state) const;
+  void restore(ConnectionState& state);
+  int descriptor() const { return fd_; }
+  // Closes this process's copy of the socket; the other one's stays.
+  void let_go();
   void end_turn();  // runs resumed input, then writes what is queued
   void on_deadline();
   Session& session() { return *session_; }

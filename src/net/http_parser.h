@@ -33,6 +33,10 @@ class HttpParser {
   bool in_body() const { return state_ != State::kHead && state_ != State::kFault; }
   // Part of a head has come.
   bool in_head() const { return state_ == State::kHead && (!partial_.empty() || skipped_ > 0); }
+  // The bytes of the head in progress.
+  std::string_view partial() const {
+    return state_ == State::kHead ? std::string_view(partial_) : std::string_view();
+  }
   // Bytes of a sized body that are still to come; nothing known of a chunked one.
   std::optional<std::uint64_t> body_left() const;
 

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "net/handover.h"
 #include "net/hub.h"
 
 namespace hearth::net {
@@ -29,6 +30,16 @@ bool HttpSession::blocked() const {
   return upgrading_ || held_head_ || exchanges_.size() >= kPipelinedRequestsMax;
 }
 
+// Between requests, but for a part of the next one's head.
+bool HttpSession::movable() const {
+  return exchanges_.empty() && orphans_.empty() && !gathering_ && !discarding_ && !held_head_ &&
+         !upgrading_ && !last_request_ && !half_closed_ && !parser_.in_body();
+}
+
+void HttpSession::save(ConnectionState& state) const {
+  state.input.insert(0, parser_.partial());
+}
+
 std::size_t HttpSession::consume(char* data, std::size_t size) {
   std::size_t done = 0;
   if (held_head_ && exchanges_.empty()) {
@@ -37,6 +48,7 @@ std::size_t HttpSession::consume(char* data, std::size_t size) {
   }
   body_blocked_ = false;
   while (!connection_.closed() && !connection_.finishing() && !blocked()) {
+    if (connection_.hub().held && !parser_.in_body()) break;
     // What follows a last request is not read, but for the rest of its body.
     if (last_request_ && !parser_.in_body()) {
       done = size;

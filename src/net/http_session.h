@@ -26,6 +26,8 @@ class HttpSession final : public Session {
   void on_turn_end() override;
   void on_deadline() override;
   void shut_down(std::uint16_t code, std::string_view reason) override;
+  bool movable() const override;
+  void save(ConnectionState& state) const override;
 
   void respond(RequestId id, std::uint16_t status, std::string_view text, std::string_view headers,
                std::string_view body);

@@ -34,6 +34,7 @@ class Hub {
   std::vector<char> read_buffer;
   std::string head_buffer;  // of the response head being written
   bool stopping = false;
+  bool held = false;  // nothing new is read: connections are about to be handed over
   std::uint16_t stop_code = 0;
   std::string stop_reason;
   std::string default_host;  // for requests without a Host header

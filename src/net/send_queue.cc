@@ -78,6 +78,26 @@ void SendQueue::drop_unstarted(ChunkPool& pool) {
   if (bytes_ == 0) clear(pool);
 }
 
+std::vector<std::string> SendQueue::content() const {
+  std::vector<std::string> content;
+  for (std::size_t i = first_; i < chunks_.size(); ++i) {
+    content.push_back(i == first_ ? chunks_[i].substr(offset_) : chunks_[i]);
+  }
+  return content;
+}
+
+void SendQueue::restore(std::vector<std::string> chunks, bool started) {
+  ASSERT(empty(), "only an empty queue is restored");
+  std::erase_if(chunks, [](const std::string& chunk) { return chunk.empty(); });
+  chunks_ = std::move(chunks);
+  first_ = offset_ = bytes_ = 0;
+  for (const std::string& chunk : chunks_) bytes_ += chunk.size();
+  if (!started || chunks_.empty()) return;
+  // A byte that counts as written keeps the rest of its frame from being dropped.
+  chunks_.front().insert(0, 1, '\0');
+  offset_ = 1;
+}
+
 void SendQueue::clear(ChunkPool& pool) {
   for (std::size_t i = first_; i < chunks_.size(); ++i) pool.give(std::move(chunks_[i]));
   std::vector<std::string>().swap(chunks_);

@@ -38,6 +38,11 @@ class SendQueue {
   // Drops every frame of which nothing was written yet and that lies behind the chunk in progress.
   void drop_unstarted(ChunkPool& pool);
   void clear(ChunkPool& pool);
+  // What is queued, by chunks; whether a part of the first one's first frame was written.
+  std::vector<std::string> content() const;
+  bool started() const { return offset_ > 0; }
+  // Of an empty queue: as if it had been queued here.
+  void restore(std::vector<std::string> chunks, bool started);
 
  private:
   static constexpr std::size_t kChunkBytes = 64 * 1024;

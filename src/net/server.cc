@@ -1,6 +1,5 @@
 #include "net/server.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -18,8 +17,10 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "net/address.h"
 #include "net/http_session.h"
 #include "net/hub.h"
+#include "net/hub_handover.h"
 #include "net/unix_socket.h"
 #include "net/websocket_session.h"
 
@@ -34,26 +35,6 @@ constexpr int kBacklog = 4096;
 
 std::string errno_text() {
   return std::strerror(errno);
-}
-
-// The text of a peer's address without its port, and whether it is this machine's own.
-std::string address_text(const sockaddr_storage& storage, bool& loopback) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (storage.ss_family == AF_INET) {
-    const auto& four = reinterpret_cast<const sockaddr_in&>(storage);
-    loopback = (ntohl(four.sin_addr.s_addr) >> 24) == 127;
-    inet_ntop(AF_INET, &four.sin_addr, text, sizeof text);
-  } else if (storage.ss_family == AF_INET6) {
-    const auto& six = reinterpret_cast<const sockaddr_in6&>(storage);
-    if (IN6_IS_ADDR_V4MAPPED(&six.sin6_addr)) {
-      loopback = six.sin6_addr.s6_addr[12] == 127;
-      inet_ntop(AF_INET, &six.sin6_addr.s6_addr[12], text, sizeof text);
-    } else {
-      loopback = IN6_IS_ADDR_LOOPBACK(&six.sin6_addr) != 0;
-      inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
-    }
-  }
-  return text;
 }
 
 class ServerImpl final : public Server {
@@ -117,6 +98,7 @@ class ServerImpl final : public Server {
     if (WebSocketSession* session = socket_of(socket)) session->resume();
   }
   ServerCounters counters() const override { return hub_.counters; }
+  Handover* handover() override { return &handover_; }
 
  private:
   HttpSession* http_of(RequestId request) {
@@ -132,6 +114,13 @@ class ServerImpl final : public Server {
 
   Status bind();
   Status listen(const asio::ip::address& address);
+  Status listen_on(int listener);
+  Status read_address();
+  void begin();
+  HubHandover::Listener listener_control() {
+    return {[this] { return listener_; }, [this](int listener) { return listen_on(listener); },
+            [this](bool wanted) { watch_listener(wanted); }};
+  }
   void close_listener();
   void watch_listener(bool wanted);
   void accept();
@@ -150,6 +139,7 @@ class ServerImpl final : public Server {
   int listener_ = -1;
   UnixListener unix_;       // whose descriptor it is, for a Unix socket
   bool listening_ = false;  // the listener is in the poll set
+  HubHandover handover_{hub_, listener_control()};
   std::uint16_t port_ = 0;
 };
 
@@ -178,22 +168,44 @@ Status ServerImpl::listen(const asio::ip::address& address) {
     close_listener();
     return error;
   }
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&bound), &size);
-  port_ = ntohs(family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
-                                   : reinterpret_cast<sockaddr_in&>(bound).sin_port);
   return {};
+}
+
+Status ServerImpl::listen_on(int listener) {
+  ASSERT(listener_ < 0, "a server starts once");
+  if (!hub_.open_poll()) return Error{ErrorCode::kIo, "no epoll descriptor: " + errno_text()};
+  listener_ = listener;
+  if (Status status = read_address(); !status) return status;
+  begin();
+  return {};
+}
+
+Status ServerImpl::read_address() {
+  asio::ip::tcp::endpoint bound;
+  auto size = static_cast<socklen_t>(bound.capacity());
+  if (::getsockname(listener_, bound.data(), &size) != 0) {
+    return Error{ErrorCode::kIo, "getsockname: " + errno_text()};
+  }
+  port_ = bound.port();
+  const std::string text = bound.address().to_string();
+  hub_.default_host =
+      (bound.address().is_v6() ? "[" + text + "]" : text) + ":" + std::to_string(port_);
+  return {};
+}
+
+// The listener listens: everything else that is needed to serve.
+void ServerImpl::begin() {
+  poll_.assign(hub_.poll_fd());
+  watch_listener(true);
+  await_ready();
+  await_sweep();
 }
 
 Status ServerImpl::start() {
   ASSERT(listener_ < 0, "a server starts once");
   if (!hub_.open_poll()) return Error{ErrorCode::kIo, "no epoll descriptor: " + errno_text()};
   if (Status status = bind(); !status) return status;
-  poll_.assign(hub_.poll_fd());
-  watch_listener(true);
-  await_ready();
-  await_sweep();
+  begin();
   return {};
 }
 
@@ -212,13 +224,11 @@ Status ServerImpl::bind() {
                                               error);
   if (error) return Error{ErrorCode::kInvalid, given + " is not an IP address to listen on"};
   if (Status status = listen(address); !status) return status;
-  hub_.default_host = (address.is_v6() ? "[" + address.to_string() + "]" : address.to_string()) +
-                      ":" + std::to_string(port_);
-  return {};
+  return read_address();
 }
 
 void ServerImpl::watch_listener(bool wanted) {
-  if (listener_ < 0 || wanted == listening_) return;
+  if (listener_ < 0 || wanted == listening_ || (wanted && hub_.held)) return;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = Hub::kListenerTag;

@@ -104,6 +104,8 @@ struct ServerCounters {
 
 enum class SendResult { kSent, kBuffered, kUnknown, kOverflow };  // kOverflow: closed with 1013
 
+class Handover;
+
 class Server {
  public:
   virtual ~Server() = default;
@@ -141,6 +143,8 @@ class Server {
   virtual void resume(SocketId socket) = 0;
 
   virtual ServerCounters counters() const = 0;
+  // For an upgrade (net/handover.h); null where sockets cannot be handed over.
+  virtual Handover* handover() { return nullptr; }
 };
 
 std::unique_ptr<Server> make_server(boost::asio::io_context& loop, ServerOptions options,

@@ -17,6 +17,17 @@ class Utf8Checker {
   bool complete() const { return need_ == 0; }
   bool ascii() const { return ascii_; }
   void reset() { *this = Utf8Checker(); }
+  // All of it in a number, and back.
+  std::uint32_t packed() const {
+    return static_cast<std::uint32_t>(need_) | static_cast<std::uint32_t>(low_) << 8 |
+           static_cast<std::uint32_t>(high_) << 16 | (ascii_ ? 1U << 24 : 0U);
+  }
+  void unpack(std::uint32_t packed) {
+    need_ = static_cast<std::uint8_t>(packed & 3);
+    low_ = static_cast<std::uint8_t>(packed >> 8);
+    high_ = static_cast<std::uint8_t>(packed >> 16);
+    ascii_ = (packed >> 24 & 1) != 0;
+  }
 
  private:
   std::uint8_t need_ = 0;     // continuation bytes still to come

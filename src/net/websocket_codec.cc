@@ -188,6 +188,40 @@ WebSocketDecoder::Event WebSocketDecoder::next(char* data, std::size_t size, std
   }
 }
 
+// What the last event showed is over.
+DecoderState WebSocketDecoder::state() const {
+  DecoderState state;
+  if (!release_message_) state.message = message_;
+  if (!release_control_) state.control = control_;
+  state.head.assign(reinterpret_cast<const char*>(head_), head_have_);
+  state.remaining = remaining_;
+  state.mask = mask_;
+  state.utf8 = utf8_.packed();
+  state.phase = phase_;
+  state.opcode = static_cast<std::uint8_t>(opcode_);
+  state.message_opcode = static_cast<std::uint8_t>(message_opcode_);
+  state.compressed = compressed_;
+  state.final = final_;
+  state.in_payload = in_payload_;
+  return state;
+}
+
+void WebSocketDecoder::restore(DecoderState state) {
+  message_ = std::move(state.message);
+  control_ = std::move(state.control);
+  head_have_ = static_cast<std::uint8_t>(std::min(state.head.size(), sizeof head_));
+  std::memcpy(head_, state.head.data(), head_have_);
+  remaining_ = state.remaining;
+  mask_ = state.mask;
+  utf8_.unpack(state.utf8);
+  phase_ = state.phase & 3;
+  opcode_ = static_cast<Opcode>(state.opcode);
+  message_opcode_ = static_cast<Opcode>(state.message_opcode);
+  compressed_ = state.compressed && deflate_;
+  final_ = state.final;
+  in_payload_ = state.in_payload;
+}
+
 WebSocketDecoder::Event WebSocketDecoder::finish_control(std::string_view payload) {
   release_control_ = true;
   if (opcode_ != Opcode::kClose) {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "net/deflate.h"
+#include "net/handover.h"
 #include "net/server.h"
 #include "net/utf8.h"
 
@@ -61,6 +62,9 @@ class WebSocketDecoder {
   std::string_view payload() const { return payload_; }     // of a close: the reason
   std::uint16_t close_code() const { return close_code_; }  // of a close (1005: none), or a fault
   bool mid_message() const { return message_opcode_ != Opcode::kContinuation || in_payload_; }
+  // Between two calls of next(): what another decoder needs to go on.
+  DecoderState state() const;
+  void restore(DecoderState state);
   // Bytes held for an unfinished message.
   std::size_t bytes_held() const { return message_.capacity() + control_.capacity(); }
 

@@ -26,6 +26,30 @@ WebSocketSession::~WebSocketSession() {
   --connection_.hub().counters.websockets_open;
 }
 
+void WebSocketSession::save(ConnectionState& state) const {
+  state.web_socket = true;
+  state.window_bits = window_bits_;
+  state.silent_ms = static_cast<std::uint32_t>(connection_.hub().now_ms() - heard_ms_);
+  state.pinged = pinged_;
+  state.pong_owed = pong_owed_;
+  state.close_sent = close_sent_;
+  state.pong = pong_;
+  state.decoder = decoder_.state();
+}
+
+void WebSocketSession::restore(ConnectionState& state) {
+  const TimeMs now = connection_.hub().now_ms();
+  heard_ms_ = now - state.silent_ms;
+  pinged_ = state.pinged;
+  pong_owed_ = state.pong_owed;
+  pong_ = std::move(state.pong);
+  decoder_.restore(std::move(state.decoder));
+  if (!state.close_sent) return;
+  close_sent_ = true;
+  close_by_ms_ = now + kCloseMsMax;
+  connection_.set_deadline(now + connection_.hub().options.close_timeout_ms);
+}
+
 std::size_t WebSocketSession::consume(char* data, std::size_t size) {
   Hub& hub = connection_.hub();
   std::size_t done = 0;
@@ -33,7 +57,7 @@ std::size_t WebSocketSession::consume(char* data, std::size_t size) {
   pinged_ = false;
   if (ending_) return size;
   while (!connection_.closed() && !connection_.finishing()) {
-    if (paused_ && !discarding_) return done;
+    if ((paused_ && !discarding_) || hub.held) return done;
     std::size_t used = 0;
     const auto event = decoder_.next(data + done, size - done, used, hub.inflater);
     done += used;

@@ -29,6 +29,9 @@ class WebSocketSession final : public Session {
   void on_turn_end() override;
   void on_deadline() override;
   void shut_down(std::uint16_t code, std::string_view reason) override { close(code, reason); }
+  bool movable() const override { return !ending_ && !reported_ && !overflowed_; }
+  void save(ConnectionState& state) const override;
+  void restore(ConnectionState& state);
 
   SendResult send(MessageKind kind, std::string_view data);
   void close(std::uint16_t code, std::string_view reason);
