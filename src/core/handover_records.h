@@ -35,6 +35,7 @@ enum class RecordType : std::uint8_t {
   kResume = 9,
   kProbe = 10,
   kEnd = 11,
+  kGo = 12,
 };
 
 // The first word of the process that leaves.
@@ -178,7 +179,7 @@ struct ProbeRecord {
   }
 };
 
-// Nothing follows. After it the sockets are the other's once it has said so and was told so.
+// Nothing follows but Go, once the other has said that it has all.
 struct End {
   static constexpr RecordType kType = RecordType::kEnd;
   std::uint64_t records = 0;
@@ -186,6 +187,13 @@ struct End {
   void fields(Fields& at) {
     at(1, records);
   }
+};
+
+// The process that leaves has let go: the sockets are the other's.
+struct Go {
+  static constexpr RecordType kType = RecordType::kGo;
+  template <typename Fields>
+  void fields(Fields&) {}
 };
 
 // ---- encoding

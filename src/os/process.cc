@@ -64,6 +64,7 @@ class SystemProcess final : public Process {
   explicit SystemProcess(std::shared_ptr<Watched> watched) : watched_(std::move(watched)) {}
   ~SystemProcess() override {
     watched_->on_exit = nullptr;
+    if (released_) return;
     kill(SIGKILL);
     watched_->reap(0);  // it is dying: this waits for microseconds, and leaves no zombie
   }
@@ -71,8 +72,10 @@ class SystemProcess final : public Process {
   void kill(int signal) override {
     if (!watched_->reaped) ::kill(watched_->pid, signal);
   }
+  void release() override { released_ = true; }
 
  private:
+  bool released_ = false;
   std::shared_ptr<Watched> watched_;
 };
 
@@ -104,8 +107,10 @@ struct Image {
 };
 
 [[noreturn]] void become(const Image& image, int parent, int report) {
-  ::setpgid(0, 0);  // a Ctrl-C in the terminal is the parent's to handle
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!image.options.successor) {
+    ::setpgid(0, 0);  // a Ctrl-C in the terminal is the parent's to handle
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  }
   if (::getppid() != parent) ::_exit(127);
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   sigset_t none;

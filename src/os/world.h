@@ -75,6 +75,7 @@ struct ProcessOptions {
   int input = -1;                          // descriptor for 0; -1: /dev/null
   int output = -1;                         // descriptor for 1; -1: inherited
   std::vector<int> inherited{};            // become 3, 4, …; every other descriptor is closed
+  bool successor = false;  // it takes this process's place: see Processes::spawn and Process::release
 };
 
 class Process {
@@ -83,12 +84,15 @@ class Process {
   virtual int pid() const = 0;
   // Nothing happens once it has been reaped: its number may be another's.
   virtual void kill(int signal) = 0;
+  // It goes on by itself when this is destroyed. Only of a successor.
+  virtual void release() {}
 };
 
 class Processes {
  public:
   virtual ~Processes() = default;
-  // Starts a child in a process group of its own that does not outlive this process. `on_exit` runs
+  // Starts a child in a process group of its own that does not outlive this process (a successor
+  // stays in this one's group, and does). `on_exit` runs
   // once, after it has been reaped, unless the Process is destroyed before (it is then killed).
   virtual Result<std::unique_ptr<Process>> spawn(const ProcessOptions& options,
                                                  std::function<void(ExitStatus)> on_exit) = 0;

@@ -11,6 +11,7 @@
 
 #include "core/trash.h"
 #include "os/files.h"
+#include "os/notify.h"
 #include "os/port_holder.h"
 #include "project/workers.h"
 #include "server/banner.h"
@@ -62,6 +63,11 @@ int App::run() {
 }
 
 bool App::start() {
+  successor_ = Successor::from_environment();
+  if (successor_) {
+    const Status met = successor_->meet();
+    if (!met) return fail(met.error().message), false;
+  }
   auto companions = Companions::find(os::program_path(), options_.node);
   if (!companions) return fail(companions.error().message), false;
   companions_ = std::move(companions).value();
@@ -69,11 +75,14 @@ bool App::start() {
   state_ = std::filesystem::absolute(options_.state.empty() ? read_.front().root / ".hearth"
                                                             : options_.state)
                .lexically_normal();
-  auto registry = core::Registry::open(state_, loop_);
+  auto registry = 
+      successor_ ? core::Registry::look(state_, loop_) : core::Registry::open(state_, loop_);
   if (!registry) return fail(registry.error().message), false;
   registry_ = std::move(registry).value();
-  if (const Status moved = core::move_trash(state_, *registry_); !moved) {
-    return fail(moved.error().message), false;
+  if (!successor_) {
+    if (const Status moved = core::move_trash(state_, *registry_); !moved) {
+      return fail(moved.error().message), false;
+    }
   }
   auto plans = plan_migrations(read_);
   if (!plans) {
@@ -91,8 +100,15 @@ bool App::start() {
   tell_plans();
   make_builds();
   make_engine();
-  if (!start_network() || !start_admin()) return false;
+  network_ = net::make_server(context_, network_options(), *engine_);
+  engine_->attach(*network_);
+  if (successor_) {
+    engine_->hold();
+  } else if (!start_network() || !start_admin()) {
+    return false;
+  }
   wait_for_signals();
+  prepare_upgrade();
   start_builds();
   if (dev()) watch_files();
   return true;
@@ -130,6 +146,7 @@ void App::make_engine() {
   options.origins = options_.origins;
   core::EngineHooks hooks;
   hooks.on_serving = [this] { on_serving(); };
+  hooks.on_warm = [this] { take_over_when_warm(); };
   hooks.on_loaded = [this](std::uint64_t deployment, std::string_view json) {
     on_loaded(deployment, json);
   };
@@ -144,7 +161,7 @@ std::uint32_t App::hang_timeout_ms() const {
   return options_.hang_timeout_s.value_or(dev() ? 5 : 30) * 1'000;
 }
 
-bool App::start_network() {
+net::ServerOptions App::network_options() const {
   net::ServerOptions options;
   options.address = !options_.ip.empty()      ? options_.ip
                     : !first().dev_ip.empty() ? first().dev_ip
@@ -153,8 +170,11 @@ bool App::start_network() {
   options.fault_body = core::request_fault_body;
   options.request_body_bytes_max = options_.body_bytes_max;
   options.ping_interval_ms = options_.ping_s * 1'000;
-  network_ = net::make_server(context_, options, *engine_);
-  engine_->attach(*network_);
+  return options;
+}
+
+bool App::start_network() {
+  const net::ServerOptions options = network_options();
   const Status started = network_->start();
   listening_ = started.ok();
   if (listening_) return true;
@@ -166,6 +186,47 @@ bool App::start_network() {
     fail(started.error().message);
   }
   return false;
+}
+
+// ---- another process's place, and this one's for another
+
+void App::take_over_when_warm() {
+  successor_->ready(
+      {context_, *engine_, *network_, *registry_, console_, clock_, state_},
+      [this] {
+        listening_ = true;
+        if (record_migrations(deployment_)) static_cast<void>(start_admin());
+      },
+      [this](const std::string& why) { fail(why); });
+}
+
+void App::prepare_upgrade() {
+  upgrade_ = std::make_unique<Upgrade>(
+      UpgradeParts{context_, os::World{clock_, loop_, processes_}, *engine_, *registry_, *network_,
+                   console_, state_, options_.command_line, [this] { admin_.reset(); },
+                   [this] { static_cast<void>(start_admin()); }},
+      [this] {
+        stopping_ = true;
+        loop_.cancel(watch_timer_);
+        // Those that are only closing.
+        network_->stop(1012, "hearth was upgraded", kShutdownTimeoutMs, [this] { context_.stop(); });
+      });
+  upgrade_signal_.add(SIGUSR2);
+  await_upgrade_signal();
+}
+
+void App::await_upgrade_signal() {
+  upgrade_signal_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    if (stopping_ || !serving_) {
+      console_.say(core::Level::kWarn, "an upgrade was asked for, but nothing is served here yet");
+    } else if (options_.inspect) {
+      console_.say(core::Level::kWarn, "no upgrade with --inspect: the debugger's port is taken");
+    } else {
+      upgrade_->begin();
+    }
+    await_upgrade_signal();
+  });
 }
 
 // ---- build and deploy
@@ -204,6 +265,7 @@ void App::on_broken(const project::Project& project, const BuildReport& report) 
   console_.say(core::Level::kError, "the build" + whose + " is broken" +
                                         (serving_ ? "; the last good one goes on" : "") + "\n" +
                                         report.errors);
+  if (coming()) return fail("the build" + whose + " is broken\n" + report.errors);
   if (!dev()) return fail("nothing to serve");
   tell_listening();
   build_error_ = report.errors;
@@ -281,6 +343,7 @@ void App::on_bundler_end(WorkerBuild& build, os::ExitStatus status) {
 
 void App::on_serving() {
   serving_ = true;
+  os::notify_manager("READY=1\nMAINPID=" + std::to_string(::getpid()));
   const std::size_t overdue = engine_->overdue_alarms();
   if (overdue > 0) {
     print("  " + std::to_string(overdue) +
@@ -336,7 +399,8 @@ void App::clear_trash() {
 }
 
 void App::on_loaded(std::uint64_t deployment, std::string_view json) {
-  if (!record_migrations(deployment)) return;
+  // A successor's registry is another's until it takes over.
+  if (!coming() && !record_migrations(deployment)) return;
   if (serving_) {
     console_.say(core::Level::kInfo,
                  "reloaded in " + duration_text(clock_.steady_ms() - deployed_ms_));
@@ -354,6 +418,7 @@ void App::on_load_failed(std::string_view json) {
   console_.say(core::Level::kError, "the code did not load" +
                                         std::string(serving_ ? "; the last good one goes on" : "") +
                                         ": " + log_line(json));
+  if (coming()) return fail("the code did not load: " + log_line(json));
   if (!dev() && !serving_) return fail("nothing to serve");
   if (dev()) tell_listening();
 }
@@ -422,6 +487,9 @@ void App::wait_for_signals() {
 
 void App::stop() {
   if (std::exchange(stopping_, true)) return;
+  if (coming()) return context_.stop();
+  os::notify_manager("STOPPING=1");
+  upgrade_->cancel();
   loop_.cancel(watch_timer_);
   console_.say(core::Level::kInfo, "shutting down");
   loop_.after(kHardStopMs, [this] {
@@ -437,6 +505,10 @@ void App::stop() {
 void App::fail(const std::string& message) {
   exit_code_ = 1;
   if (!message.empty()) console_.say(core::Level::kError, message);
+  if (coming()) {
+    successor_->refuse(message);
+    return context_.stop();
+  }
   if (listening_) stop();
 }
 

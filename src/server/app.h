@@ -23,6 +23,8 @@
 #include "server/options.h"
 #include "server/state_check.h"
 #include "server/tail.h"
+#include "server/successor.h"
+#include "server/upgrade.h"
 #include "server/worker_build.h"
 
 namespace hearth::server {
@@ -33,6 +35,9 @@ class App {
   ~App();
   // The process's exit code.
   int run();
+  // Another process serves in this one's place.
+  bool handed_over() const { return upgrade_ && upgrade_->done(); }
+  const std::filesystem::path& state() const { return state_; }
 
  private:
   struct WatchedFile {
@@ -49,6 +54,10 @@ class App {
   ServerHealth health() const;
   // Of the worker with that number, as JSON.
   std::string environment(std::size_t number) const;
+  net::ServerOptions network_options() const;
+  void take_over_when_warm();
+  void prepare_upgrade();
+  void await_upgrade_signal();
   void make_engine();
   void make_builds();
   void start_builds();
@@ -74,6 +83,8 @@ class App {
   void wait_for_signals();
   void stop();
   void fail(const std::string& message);
+  // Another process still serves, and this one is to take its place.
+  bool coming() const { return successor_ && !successor_->taken_over(); }
   bool dev() const { return options_.command == Command::kDev; }
   project::LoadOptions load_options() const;
   std::uint32_t hang_timeout_ms() const;
@@ -84,6 +95,7 @@ class App {
   os::AsioLoop loop_{context_};
   os::SystemProcesses processes_{context_};
   boost::asio::signal_set signals_{context_};
+  boost::asio::signal_set upgrade_signal_{context_};
   Console console_;
   const std::int64_t started_ms_;
   Companions companions_;
@@ -98,6 +110,8 @@ class App {
   std::unique_ptr<net::Server> network_;
   std::unique_ptr<Tail> tail_;
   std::unique_ptr<admin::Server> admin_;
+  std::unique_ptr<Successor> successor_;  // while this process takes another's place, and after
+  std::unique_ptr<Upgrade> upgrade_;
   std::int64_t deployed_ms_ = 0;
   std::int64_t deployed_wall_ms_ = 0;
   std::uint64_t deploys_ = 0;

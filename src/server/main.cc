@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 #include "server/agents_command.h"
@@ -9,6 +10,7 @@
 #include "server/state_command.h"
 #include "server/tail_command.h"
 #include "server/types_command.h"
+#include "server/upgrade_command.h"
 #include "server/waiting_room.h"
 
 int main(int argc, char** argv) {
@@ -28,7 +30,9 @@ int main(int argc, char** argv) {
   }
   if (parsed.options->command == Command::kDoctor) return doctor(*parsed.options);
   if (parsed.options->command == Command::kExplain) return explain_code(parsed.options->code);
-  if (parsed.options->command == Command::kDev) {
+  if (parsed.options->command == Command::kUpgrade) return upgrade_command(*parsed.options);
+  // A successor does not wait: the running one goes on if it cannot start.
+  if (parsed.options->command == Command::kDev && std::getenv(kHandoverVariable) == nullptr) {
     WaitingRoom room(*parsed.options);
     if (!room.wait()) return 0;
     if (room.port()) parsed.options->port = room.port();

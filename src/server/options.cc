@@ -93,6 +93,17 @@ void add_admin_options(CLI::App& command, Options& options) {
       ->envname("HEARTH_ADMIN_TOKEN");
 }
 
+void add_upgrade_options(CLI::App& command, Raw& raw) {
+  command.add_option("--binary", raw.options.binary,
+                     "the hearth to go on with (default: the file that the running one was)")
+      ->check(CLI::ExistingFile);
+  command
+      .add_option("--wait", raw.options.wait_s,
+                  "seconds that requests and messages in hand may take to end before they are cut "
+                  "(default: 30)")
+      ->check(CLI::Range(0, 3'600));
+}
+
 void add_options(CLI::App& command, Raw& raw) {
   Options& options = raw.options;
   command.add_option("--port", options.port, "the port to listen on; 0: any (default: 8787)");
@@ -169,7 +180,10 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   CLI::App* version_command = app.add_subcommand("version", "print the version");
   CLI::App* doctor = app.add_subcommand("doctor", "look for what is wrong, without serving");
   CLI::App* explain = app.add_subcommand("explain", "print what a diagnostic code means");
-  for (CLI::App* command : {dev, serve, doctor}) add_project_options(*command, raw);
+  CLI::App* upgrade = app.add_subcommand(
+      "upgrade", "put another hearth in the place of the running one; no client notices");
+  for (CLI::App* command : {dev, serve, doctor, upgrade}) add_project_options(*command, raw);
+  add_upgrade_options(*upgrade, raw);
   for (CLI::App* command : {dev, serve}) {
     add_options(*command, raw);
     add_admin_options(*command, raw.options);
@@ -188,6 +202,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
                     : serve->parsed()         ? Command::kServe
                     : doctor->parsed()        ? Command::kDoctor
                     : explain->parsed()       ? Command::kExplain
+                    : upgrade->parsed()       ? Command::kUpgrade
                                               : Command::kDev;
   if (!raw.configs.empty()) {
     options.config = raw.configs.front();
@@ -204,6 +219,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
       return {std::nullopt, 2};
     }
   }
+  options.command_line.assign(argv, argv + argc);
   const bool inspected = dev->count("--inspect") + serve->count("--inspect") > 0;
   if (inspected) {
     unsigned long port = kInspectPort;

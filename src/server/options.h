@@ -14,7 +14,7 @@
 
 namespace hearth::server {
 
-enum class Command { kDev, kServe, kDoctor, kExplain, kVersion };
+enum class Command { kDev, kServe, kDoctor, kExplain, kUpgrade, kVersion };
 
 struct Options {
   Command command = Command::kDev;
@@ -46,6 +46,9 @@ struct Options {
 
   std::string admin;        // [IP:]PORT of the admin interface beside its Unix socket; empty: none
   std::string admin_token;  // asked for there; empty: none
+  std::filesystem::path binary;  // upgrade: the program to go on with; empty: as the server's was
+  std::uint32_t wait_s = 30;     // upgrade: for what is being answered
+  std::vector<std::string> command_line;  // as given, with the program's name
 };
 
 // Either options to go on with, or an exit code: the help or the complaint is printed already.
