@@ -94,8 +94,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
     server_ = &server;
     watch_deadlines();
   }
-  // Before the first deploy, in a process that takes another's place (handover.h): hosts are started
-  // and load, but nothing is served and the registry is not touched.
+  // Before the first deploy, in a process that takes another's place (handover.h): hosts are
+  // started and load, but nothing is served and the registry is not touched.
   void hold();
   // What is served from now on. The first starts the hosts; later ones replace them. The number by
   // which the hooks name it.
@@ -299,8 +299,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   bool serving_ = false;
   bool loaded_registry_ = false;
   bool stopping_ = false;
-  bool held_ = false;     // another process still serves
-  bool leaving_ = false;  // another process will serve
+  bool held_ = false;                                           // another process still serves
+  bool leaving_ = false;                                        // another process will serve
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers outlive the engine
   // Last: its end must find the rest in place.
   Supervisor supervisor_;

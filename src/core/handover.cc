@@ -8,7 +8,8 @@ namespace hearth::core {
 namespace {
 constexpr std::uint32_t kLookMs = 20;
 constexpr std::uint32_t kLookFastMs = 2;
-// Clients wait for these: requests that began since settle(), and messages that a host has been sent.
+// Clients wait for these: requests that began since settle(), and messages that a host has been
+// sent.
 constexpr std::int64_t kRequestsMs = 2'000;
 constexpr std::int64_t kEventsMs = 250;
 // Of these 500 ms are the host's own to close its agents; past the grace it is ended.
@@ -172,8 +173,8 @@ Status EngineHandover::send(const Send& to) {
   core.held_at_ms = held_at_ms_;
   Status status = counted(encode(core), network_.listener());
   for (std::uint16_t i = 0; status && i < engine_.deployment_.namespaces.size(); ++i) {
-    status = counted(encode(handover::Namespace{i, engine_.deployment_.namespaces[i].unique_key}),
-                     -1);
+    status =
+        counted(encode(handover::Namespace{i, engine_.deployment_.namespaces[i].unique_key}), -1);
   }
   if (status) status = send_agents(counted);
   if (status) status = send_connections(counted);
@@ -270,8 +271,9 @@ Status EngineHandover::send_events(const Send& send) {
       if (status) status = send(encode(handover::ResumeRecord{resume.id, resume.attempts}), -1);
     }
   }
-  for (const auto& asked : {std::vector<AgentId>(engine_.probes_.begin(), engine_.probes_.end()),
-                            std::vector<AgentId>(engine_.probing_.begin(), engine_.probing_.end())}) {
+  for (const auto& asked :
+       {std::vector<AgentId>(engine_.probes_.begin(), engine_.probes_.end()),
+        std::vector<AgentId>(engine_.probing_.begin(), engine_.probing_.end())}) {
     for (const AgentId& agent : asked) {
       if (status) status = send(encode(handover::ProbeRecord{agent}), -1);
     }

@@ -3,8 +3,8 @@
 // is not known is passed over). An older program meets a newer one's format in the first record,
 // and refuses it there, while nothing has changed yet. Pure; docs/wire.md has the order of records.
 //
-// Encoded: u8 type, then for each field (but empty texts) u8 number, little-endian u32 size, content.
-// Numbers are little-endian without their leading zeros.
+// Encoded: u8 type, then for each field (but empty texts) u8 number, little-endian u32 size,
+// content. Numbers are little-endian without their leading zeros.
 #pragma once
 
 #include <cstdint>
@@ -66,8 +66,8 @@ struct Reply {
 // Comes with the listening socket.
 struct Core {
   static constexpr RecordType kType = RecordType::kCore;
-  std::uint16_t generation = 0;   // the highest that a host slot has had
-  std::int64_t held_at_ms = 0;    // since when nothing is read; of the machine's steady clock
+  std::uint16_t generation = 0;  // the highest that a host slot has had
+  std::int64_t held_at_ms = 0;   // since when nothing is read; of the machine's steady clock
   template <typename Fields>
   void fields(Fields& at) {
     at(1, generation), at(2, held_at_ms);
@@ -209,7 +209,7 @@ class Writer {
   }
   void operator()(std::uint8_t number, const AgentId& id);
   template <typename Number>
-    requires std::is_integral_v<Number>
+  requires std::is_integral_v<Number>
   void operator()(std::uint8_t number, const Number& value) {
     integer(number, static_cast<std::uint64_t>(value));
   }
@@ -228,7 +228,7 @@ class Reader {
   void operator()(std::uint8_t number, std::vector<std::string>& list);
   void operator()(std::uint8_t number, AgentId& id);
   template <typename Number>
-    requires std::is_integral_v<Number>
+  requires std::is_integral_v<Number>
   void operator()(std::uint8_t number, Number& value) {
     std::uint64_t wide = 0;
     if (integer(number, wide)) value = static_cast<Number>(wide);

@@ -301,8 +301,8 @@ void Supervisor::start_missing() {
     return;
   }
   // The spare is started when the slots have their hosts: it would only slow them down.
-  const bool slots_first =
-      needed - have == 1 && options_.spare && !held_ && count(HostState::kStarting, wanted.get()) > 0;
+  const bool slots_first = needed - have == 1 && options_.spare && !held_ &&
+                           count(HostState::kStarting, wanted.get()) > 0;
   if (slots_first) return;
   const bool spare_later = options_.spare && !held_ && needed - have > 1;
   const std::size_t missing = needed - have - (spare_later ? 1 : 0);

@@ -37,10 +37,10 @@ void Connection::set_session(std::unique_ptr<Session> session) {
 
 void Connection::update_interest() {
   if (closed()) return;
-  const bool read = finish_ == Finish::kLingering ? !eof_
-                                                  : reading_ && !eof_ && finish_ == Finish::kNo &&
-                                                        pending_.size() < kPendingBytesMax &&
-                                                        !(hub_.held && movable());
+  const bool read = finish_ == Finish::kLingering
+                        ? !eof_
+                        : reading_ && !eof_ && finish_ == Finish::kNo &&
+                              pending_.size() < kPendingBytesMax && !(hub_.held && movable());
   const std::uint32_t wanted = (read ? static_cast<std::uint32_t>(EPOLLIN) : 0U) |
                                (write_blocked_ ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
   if (wanted == interest_) return;

@@ -1,7 +1,7 @@
 // What a client's connection is made of, as far as another process needs it to go on where this one
-// stops: the bytes read and not yet understood, the bytes not yet written, and where in a frame or a
-// message it is. The socket itself goes beside it. A server gives these up and takes them in through
-// Handover; while it is held nothing is read, so that no byte is with two processes.
+// stops: the bytes read and not yet understood, the bytes not yet written, and where in a frame or
+// a message it is. The socket itself goes beside it. A server gives these up and takes them in
+// through Handover; while it is held nothing is read, so that no byte is with two processes.
 //
 // Compression needs nothing here: it is agreed on without context takeover, so between messages
 // neither side holds a window, and a message in progress is kept as it came.
@@ -54,8 +54,8 @@ class Handover {
   virtual ~Handover() = default;
 
   // ---- the process that leaves
-  // Held: nobody is accepted, no WebSocket is read and no request begun; what is being answered goes
-  // on. Let go of by hold(false), as if nothing had been.
+  // Held: nobody is accepted, no WebSocket is read and no request begun; what is being answered
+  // goes on. Let go of by hold(false), as if nothing had been.
   virtual void hold(bool held) = 0;
   virtual int listener() const = 0;
   // Each connection that another process can go on with. `socket` is 0 for one that speaks HTTP.
@@ -68,7 +68,8 @@ class Handover {
   // ---- the process that comes
   // Listens on a socket that listens already. Nothing is accepted while held.
   virtual Status adopt_listener(int descriptor) = 0;
-  // Takes the socket over; it is read once the server is no longer held. 0 for one that speaks HTTP.
+  // Takes the socket over; it is read once the server is no longer held. 0 for one that speaks
+  // HTTP.
   virtual SocketId adopt(int descriptor, ConnectionState state) = 0;
 };
 

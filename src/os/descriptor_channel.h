@@ -1,7 +1,7 @@
 // Frames and open descriptors between two processes, over a Unix stream socket: what one process
 // hands to another that takes its place. A frame may carry one descriptor, which the receiver then
-// has a copy of. Sending and receiving wait, up to a limit: it is used by processes that have nothing
-// else to do meanwhile. One thread.
+// has a copy of. Sending and receiving wait, up to a limit: it is used by processes that have
+// nothing else to do meanwhile. One thread.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class DescriptorChannel {
     std::string bytes;
     Descriptor carried;
   };
-  // The next frame. kNotFound: the other end closed; kIo: nothing came for `wait_ms`, or what came is
-  // no frame.
+  // The next frame. kNotFound: the other end closed; kIo: nothing came for `wait_ms`, or what came
+  // is no frame.
   Result<Frame> receive(int wait_ms);
 
  private:

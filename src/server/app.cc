@@ -75,7 +75,7 @@ bool App::start() {
   state_ = std::filesystem::absolute(options_.state.empty() ? read_.front().root / ".hearth"
                                                             : options_.state)
                .lexically_normal();
-  auto registry = 
+  auto registry =
       successor_ ? core::Registry::look(state_, loop_) : core::Registry::open(state_, loop_);
   if (!registry) return fail(registry.error().message), false;
   registry_ = std::move(registry).value();
@@ -209,7 +209,8 @@ void App::prepare_upgrade() {
         stopping_ = true;
         loop_.cancel(watch_timer_);
         // Those that are only closing.
-        network_->stop(1012, "hearth was upgraded", kShutdownTimeoutMs, [this] { context_.stop(); });
+        network_->stop(1012, "hearth was upgraded", kShutdownTimeoutMs,
+                       [this] { context_.stop(); });
       });
   upgrade_signal_.add(SIGUSR2);
   await_upgrade_signal();

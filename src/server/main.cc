@@ -1,5 +1,8 @@
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
 
 #include "server/agents_command.h"
@@ -7,6 +10,7 @@
 #include "server/check_command.h"
 #include "server/doctor.h"
 #include "server/init_command.h"
+#include "server/init_process.h"
 #include "server/state_command.h"
 #include "server/tail_command.h"
 #include "server/types_command.h"
@@ -37,6 +41,15 @@ int main(int argc, char** argv) {
     if (!room.wait()) return 0;
     if (room.port()) parsed.options->port = room.port();
   }
-  App app(std::move(*parsed.options));
-  return app.run();
+  std::filesystem::path state;
+  int code;
+  {
+    App app(std::move(*parsed.options));
+    code = app.run();
+    if (app.handed_over() && ::getpid() == 1) {
+      prepare_to_stay();
+      state = app.state();
+    }
+  }
+  return state.empty() ? code : stay_as_init(state);
 }

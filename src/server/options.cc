@@ -94,8 +94,9 @@ void add_admin_options(CLI::App& command, Options& options) {
 }
 
 void add_upgrade_options(CLI::App& command, Raw& raw) {
-  command.add_option("--binary", raw.options.binary,
-                     "the hearth to go on with (default: the file that the running one was)")
+  command
+      .add_option("--binary", raw.options.binary,
+                  "the hearth to go on with (default: the file that the running one was)")
       ->check(CLI::ExistingFile);
   command
       .add_option("--wait", raw.options.wait_s,

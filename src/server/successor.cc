@@ -33,11 +33,11 @@ Status Successor::meet() {
   if (!offer) return offer.error();
   offer_ = std::move(offer).value();
   if (offer_.format <= records::kFormat) return {};
-  return Error{ErrorCode::kConflict,
-               "hearth " + offer_.version + " hands over in format " +
-                   std::to_string(offer_.format) + ", and this one (" + std::string(version()) +
-                   ") reads up to format " + std::to_string(records::kFormat) +
-                   ": stop that one, and start this one"};
+  return Error{ErrorCode::kConflict, "hearth " + offer_.version + " hands over in format " +
+                                         std::to_string(offer_.format) + ", and this one (" +
+                                         std::string(version()) + ") reads up to format " +
+                                         std::to_string(records::kFormat) +
+                                         ": stop that one, and start this one"};
 }
 
 void Successor::refuse(const std::string& why) {

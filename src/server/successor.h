@@ -1,6 +1,6 @@
-// The process that takes another's place (upgrade.h is the other's side): it was started by a running
-// hearth with one end of a socket pair. Before it takes over it touches neither the state directory
-// nor any client. Loop thread; owned by the App.
+// The process that takes another's place (upgrade.h is the other's side): it was started by a
+// running hearth with one end of a socket pair. Before it takes over it touches neither the state
+// directory nor any client. Loop thread; owned by the App.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -25,7 +25,8 @@ class Successor {
   static std::unique_ptr<Successor> from_environment();
   explicit Successor(os::Descriptor socket) : channel_(std::move(socket)) {}
 
-  // Reads what is offered. kConflict: it is a newer hearth's, in a format that this one cannot read.
+  // Reads what is offered. kConflict: it is a newer hearth's, in a format that this one cannot
+  // read.
   Status meet();
 
   struct Parts {

@@ -69,8 +69,7 @@ void Upgrade::begin() {
                        std::to_string(process_->pid()));
   await_reply();
   limit_ = parts_.world.loop.after(kReadyMsMax, [this] {
-    fail("the new process was not ready within " + std::to_string(kReadyMsMax / 1000) +
-         " seconds");
+    fail("the new process was not ready within " + std::to_string(kReadyMsMax / 1000) + " seconds");
   });
 }
 
@@ -84,10 +83,9 @@ Status Upgrade::start() {
   options.inherited = {ends->second.get()};
   options.successor = true;
   channel_.emplace(std::move(ends->first));
-  handover_ =
-      std::make_unique<core::EngineHandover>(parts_.engine, *parts_.network.handover());
-  auto process = parts_.world.processes.spawn(
-      options, [this](os::ExitStatus status) { on_exit(status); });
+  handover_ = std::make_unique<core::EngineHandover>(parts_.engine, *parts_.network.handover());
+  auto process =
+      parts_.world.processes.spawn(options, [this](os::ExitStatus status) { on_exit(status); });
   if (!process) return process.error();
   process_ = std::move(process).value();
   records::Offer offer;
@@ -198,15 +196,17 @@ void Upgrade::cancel() {
 }
 
 void Upgrade::fail(const std::string& why) {
+  if (phase_ == Phase::kFailing) return;
+  const bool let_go = std::exchange(phase_, Phase::kFailing) == Phase::kLeaving;
   parts_.world.loop.cancel(limit_);
   readable_.reset();
   // It must be gone before anything is taken back. Later: its end may be what is being told.
   if (process_) process_->kill(SIGKILL);
   std::shared_ptr<os::Process> ended(std::move(process_));
-  parts_.world.loop.defer([this, ended, why, alive = std::weak_ptr(alive_)]() mutable {
+  parts_.world.loop.defer([this, ended, why, let_go, alive = std::weak_ptr(alive_)]() mutable {
     ended.reset();
     if (alive.expired()) return;
-    if (phase_ == Phase::kLeaving) {
+    if (let_go) {
       const Status back = parts_.registry.acquire(parts_.state);
       if (!back) parts_.report.say(core::Level::kError, back.error().message);
       parts_.take_back();

@@ -1,8 +1,8 @@
 // Puts another hearth in this one's place (SIGUSR2, `hearth upgrade`): starts it with this one's
-// command line, goes on serving until it has loaded the configuration, built the code and warmed its
-// hosts, then hands over the state directory, the listening socket and the clients
-// (core/handover.h). If anything goes wrong before the other has said that it has all, this one goes
-// on, and says why. Loop thread; owned by the App.
+// command line, goes on serving until it has loaded the configuration, built the code and warmed
+// its hosts, then hands over the state directory, the listening socket and the clients
+// (core/handover.h). If anything goes wrong before the other has said that it has all, this one
+// goes on, and says why. Loop thread; owned by the App.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -48,7 +48,7 @@ class Upgrade {
   bool done() const { return phase_ == Phase::kDone; }
 
  private:
-  enum class Phase { kIdle, kStarting, kSettling, kLeaving, kDone };
+  enum class Phase { kIdle, kStarting, kSettling, kLeaving, kFailing, kDone };
 
   std::filesystem::path program() const;
   Status start();

@@ -49,6 +49,18 @@ int holder_of(const fs::path& state) {
   return text ? std::atoi(text->c_str()) : 0;
 }
 
+// The number may be stale, or of another container's.
+bool holds(int process, const fs::path& file) {
+  std::error_code error;
+  const fs::path wanted = fs::canonical(file, error);
+  for (const auto& each :
+       fs::directory_iterator("/proc/" + std::to_string(process) + "/fd", error)) {
+    std::error_code ignored;
+    if (fs::read_symlink(each.path(), ignored) == wanted) return true;
+  }
+  return false;
+}
+
 // The signal would end a program that does not wait for it.
 bool catches_signal(int process, int signal) {
   std::ifstream in("/proc/" + std::to_string(process) + "/status");
@@ -67,6 +79,10 @@ int upgrade_command(const Options& options) {
   if (!state) return complain(state.error().message);
   const int server = holder_of(*state);
   if (server <= 0) return complain("no hearth runs on " + state->string());
+  if (!holds(server, *state / "lock")) {
+    return complain("the hearth on " + state->string() +
+                    " is another container's or user's: ask there");
+  }
   if (!catches_signal(server, SIGUSR2)) {
     return complain("process " + std::to_string(server) + " holds " + state->string() +
                     " and is no server that can be upgraded");

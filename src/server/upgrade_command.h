@@ -1,5 +1,5 @@
-// `hearth upgrade`: finds the server that runs on a state directory, asks it to hand over to another
-// program, and tells how that goes.
+// `hearth upgrade`: finds the server that runs on a state directory, asks it to hand over to
+// another program, and tells how that goes.
 #pragma once
 
 #include "server/options.h"

@@ -1,6 +1,6 @@
-// How `hearth upgrade` and the server speak: the command leaves a request in the state directory and
-// sends SIGUSR2; the server tells how it goes in another file. Both are small JSON documents, each
-// replaced whole (docs/files-on-disk.md).
+// How `hearth upgrade` and the server speak: the command leaves a request in the state directory
+// and sends SIGUSR2; the server tells how it goes in another file. Both are small JSON documents,
+// each replaced whole (docs/files-on-disk.md).
 #pragma once
 
 #include <cstdint>

@@ -23,6 +23,7 @@ export async function http(request: Request, url: URL, ctx: ExecutionContext): P
     }
     case "/form": { const form = await request.formData(); return Response.json(await fields(form)); }
     case "/events": return new Response(events(), { headers: { "Content-Type": "text/event-stream" } });
+    case "/drip": return new Response(drip(Number(url.searchParams.get("parts")), Number(url.searchParams.get("ms"))));
     case "/cut": return new Response(cut());
     case "/nothing": return undefined as unknown as Response;
     case "/socket": return socket(request);
@@ -90,4 +91,16 @@ function socket(request: Request): Response {
   server.addEventListener("message", (event) => server.send(`worker: ${event.data}`));
   server.addEventListener("close", (event) => server.close(event.code, "goodbye"));
   return new Response(null, { status: 101, webSocket: client });
+}
+
+/** So many parts, each so long after the one before. */
+function drip(parts: number, everyMs: number): ReadableStream<Uint8Array> {
+  let sent = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      if (sent === parts) return controller.close();
+      await scheduler.wait(everyMs);
+      controller.enqueue(new TextEncoder().encode(`part ${++sent}\n`));
+    },
+  });
 }
