@@ -38,6 +38,7 @@ struct EventReader {
     record.kind = handover::EventRecord::kScheduled;
     record.data = message.cron;
     record.scheduled_ms = message.scheduled_ms;
+    record.worker = message.worker;
   }
   template <typename Message>
   void on(const Message&) {}

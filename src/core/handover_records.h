@@ -151,10 +151,11 @@ struct EventRecord {
   std::uint16_t code = 0;
   bool clean = false;
   std::int64_t scheduled_ms = 0;
+  std::uint16_t worker = 0;  // a schedule's
   template <typename Fields>
   void fields(Fields& at) {
     at(1, kind), at(2, connection.value), at(3, message_kind), at(4, data), at(5, code);
-    at(6, clean), at(7, scheduled_ms);
+    at(6, clean), at(7, scheduled_ms), at(8, worker);
   }
 };
 

@@ -102,7 +102,7 @@ TEST(HandoverRecords, ThatAreMalformedAreRefused) {
 TEST(HandoverRecords, OfAnyBytesAreReadOrRefused) {
   std::mt19937 random(7);
   const std::string seeds[] = {encode(a_socket()), encode(Core{9, 5}),
-                               encode(EventRecord{1, {5}, 2, "data", 1000, true, 7})};
+                               encode(EventRecord{1, {5}, 2, "data", 1000, true, 7, 2})};
   std::size_t read = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes = seeds[static_cast<std::size_t>(round) % 3].substr(0, 400);

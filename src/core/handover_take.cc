@@ -137,6 +137,7 @@ Status EngineHandover::take_event(std::string_view record) {
     wire::Scheduled message;
     message.cron = theirs->data;
     message.scheduled_ms = theirs->scheduled_ms;
+    message.worker = theirs->worker;
     engine_.deliver(0, EventKind::kScheduled, nullptr, 0, message);
     return {};
   }
