@@ -203,7 +203,8 @@ void App::take_over_when_warm() {
 void App::prepare_upgrade() {
   upgrade_ = std::make_unique<Upgrade>(
       UpgradeParts{context_, os::World{clock_, loop_, processes_}, *engine_, *registry_, *network_,
-                   console_, state_, options_.command_line, [this] { admin_.reset(); },
+                   console_, state_, options_.command_line,
+                   [this] { tail_.reset(), admin_.reset(); },
                    [this] { static_cast<void>(start_admin()); }},
       [this] {
         stopping_ = true;

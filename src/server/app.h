@@ -22,8 +22,8 @@
 #include "server/node_launcher.h"
 #include "server/options.h"
 #include "server/state_check.h"
-#include "server/tail.h"
 #include "server/successor.h"
+#include "server/tail.h"
 #include "server/upgrade.h"
 #include "server/worker_build.h"
 
