@@ -227,6 +227,22 @@ void Events::on(const wire::ProbeAlarm& message) {
        {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex())});
 }
 
+// Between two turns: what they wrote is committed, unless a transaction is open.
+void Events::on(const wire::CopyDatabase& message) {
+  const Status copied = host_.copy_database(std::string(message.from), std::string(message.to));
+  wire::DatabaseCopied answer;
+  answer.copy = message.copy;
+  if (!copied) {
+    const ErrorCode code = copied.error().code;
+    answer.outcome =
+        static_cast<std::uint8_t>(code == ErrorCode::kConflict   ? wire::CopyOutcome::kBusy
+                                  : code == ErrorCode::kNotFound ? wire::CopyOutcome::kNoFile
+                                                                 : wire::CopyOutcome::kFailed);
+    answer.text = copied.error().message;
+  }
+  host_.link().send(answer);
+}
+
 void Events::on(const wire::Scheduled& message) {
   HandleScope scope(env_);
   call(Handler::scheduled, {make_number(env_, message.slot), make_text(env_, message.cron),

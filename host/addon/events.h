@@ -76,6 +76,7 @@ class Events {
   void on(const wire::PeerGone& message);
   void on(const wire::Drain& message);
   void on(const wire::AutoResponded& message);
+  void on(const wire::CopyDatabase& message);
 
  private:
   void call(Handler handler, std::initializer_list<napi_value> arguments);

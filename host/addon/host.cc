@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "events.h"
+#include "storage/copy.h"
 #include "values.h"
 
 namespace hearth::addon {
@@ -328,6 +329,23 @@ Result<std::optional<std::int64_t>> Host::read_alarm(const std::string& path,
     syncer_.close(std::move(connection));
   }
   return at_ms;
+}
+
+Status Host::copy_database(const std::string& path, const std::string& to) {
+  end_turn();
+  for (auto& [key, database] : databases_) {
+    if (database->path() != path || !database->store().connection()) continue;
+    if (database->store().dirty()) return Error{ErrorCode::kConflict, "a transaction is open"};
+    return storage::copy_database(*database->store().connection(), to);
+  }
+  if (::access(path.c_str(), F_OK) != 0)
+    return Error{ErrorCode::kNotFound, path + ": no such file"};
+  syncer_.wait_closed(path);
+  auto opened = storage::Connection::open(path);
+  if (!opened) return opened.error();
+  const Status copied = storage::copy_database(**opened, to);
+  syncer_.close(std::shared_ptr<storage::Connection>(std::move(opened).value()));
+  return copied;
 }
 
 // ---- the core's end -------------------------------------------------------------------------

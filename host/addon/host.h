@@ -79,6 +79,10 @@ class Host {
   // The alarm in an agent's file, open on this host or not.
   Result<std::optional<std::int64_t>> read_alarm(const std::string& path, std::int64_t history_ms);
 
+  // A copy of an agent's or a facet's file, open on this host or not. kConflict while a transaction
+  // is open there, kNotFound when nothing was ever stored.
+  Status copy_database(const std::string& path, const std::string& to);
+
   // After each event: what its turn wrote becomes a commit.
   void end_turn();
   // Everything is committed, durable and written to the core.

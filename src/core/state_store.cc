@@ -1,10 +1,13 @@
 #include "core/state_store.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 #include <system_error>
 #include <utility>
 
+#include "core/agent_name.h"
 #include "wire/agent_ids.h"
 
 namespace hearth::core {
@@ -13,18 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kFacets[] = ".facets";
 constexpr char kIndex[] = "metadata.sqlite";  // workerd's, in each namespace's folder
 constexpr char kBackedUpNames[] = "names.sqlite";
 
 bool is_agent_file(const fs::path& path) {
   return path.extension() == ".sqlite" && wire::parse_agent_id(path.stem().string()).has_value();
-}
-
-bool is_id_of(const std::string& unique_key, const std::string& id, std::string_view name) {
-  wire::AgentIds ids(unique_key);
-  const auto wanted = wire::parse_agent_id(id);
-  return wanted && !name.empty() && ids.from_name(name) == *wanted;
 }
 
 std::string hex(const wire::AgentIdBytes& bytes) {
@@ -56,22 +52,6 @@ fs::path disk_in(const fs::path& path) {
   return {};
 }
 
-Status copy_facets(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  if (!fs::is_directory(from, error)) return {};
-  for (const fs::path& each : sorted(from)) {
-    Status status;
-    if (each.extension() == ".sqlite") status = copy_agent_file(each, to / each.filename());
-    if (each.extension() == kFacets) status = copy_facets(each, to / each.filename());
-    if (!status) return status;
-  }
-  return {};
-}
-
-fs::path facets_of(fs::path file) {
-  return file.replace_extension(kFacets);
-}
-
 void remove_agent_files(const fs::path& file) {
   std::error_code error;
   for (const char* suffix :
@@ -94,8 +74,16 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const fs::path& state, Open
   auto registry = Registry::open(state, store->loop_);
   if (!registry) return registry.error();
   store->registry_ = std::move(registry).value();
+  store->access_ = std::make_unique<DiskAccess>(*store->registry_);
   if (Status status = store->mend_index(); !status) return status.error();
   store->index_is_whole_ = true;
+  return store;
+}
+
+std::unique_ptr<StateStore> StateStore::of_server(const fs::path& state,
+                                                  std::unique_ptr<StateAccess> server) {
+  std::unique_ptr<StateStore> store(new StateStore(state));
+  store->access_ = std::move(server);
   return store;
 }
 
@@ -120,7 +108,7 @@ Status StateStore::mend_index() {
 
 std::vector<AgentEntry> StateStore::agents() {
   std::map<std::pair<std::string, std::string>, std::string> names;
-  for (StoredAgent& each : registry_->agents()) {
+  for (StoredAgent& each : access_->names()) {
     names[{each.unique_key, each.id}] = std::move(each.name);
   }
   std::vector<AgentEntry> found;
@@ -142,18 +130,7 @@ std::vector<AgentEntry> StateStore::agents() {
 Result<AgentEntry> StateStore::find(std::string_view text) {
   std::vector<AgentEntry> matches;
   for (AgentEntry& each : agents()) {
-    const auto is = [&](std::string_view rest) {
-      return rest == each.id || rest == each.name ||
-             (each.name.empty() && is_id_of(each.unique_key, each.id, rest));
-    };
-    bool match = is(text);
-    for (std::size_t slash = text.find('/'); !match && slash != std::string_view::npos;
-         slash = text.find('/', slash + 1)) {
-      const std::string_view key = text.substr(0, slash);
-      const bool of_key =
-          key == each.unique_key || each.unique_key.ends_with("-" + std::string(key));
-      match = of_key && is(text.substr(slash + 1));
-    }
+    const bool match = is_called(each.unique_key, each.id, each.name, text);
     if (match) matches.push_back(std::move(each));
   }
   if (matches.size() == 1) return matches[0];
@@ -166,13 +143,17 @@ Result<AgentEntry> StateStore::find(std::string_view text) {
   return Error{ErrorCode::kInvalid, message};
 }
 
-Status StateStore::add(const AgentEntry& agent) {
-  registry_->agent_opened(agent.unique_key, agent.id, agent.name);
-  registry_->agent_closed(agent.unique_key, agent.id);
-  const auto alarm = alarm_of_agent_file(agent.file);
-  if (!alarm) return alarm.error();
-  if (*alarm) registry_->set_alarm({agent.unique_key, agent.id, agent.name, **alarm, 0});
-  return {};
+Result<AgentFileFacts> StateStore::inspect(const AgentEntry& agent) {
+  if (registry_) return inspect_agent_file(agent.file);
+  std::error_code error;
+  const fs::path copy =
+      fs::temp_directory_path(error) / ("hearth-show-" + std::to_string(::getpid()) + ".sqlite");
+  fs::remove(copy, error);
+  const Status status = access_->copy_out(agent, copy, StateAccess::Facets::kWithout);
+  if (!status) return status.error();
+  auto facts = inspect_agent_file(copy);
+  remove_agent_files(copy);
+  return facts;
 }
 
 // ---- in ---------------------------------------------------------------------------------------
@@ -223,7 +204,10 @@ Status StateStore::take(const std::vector<Incoming>& incoming, Carried& carried)
     return Error{ErrorCode::kConflict,
                  "these agents are there already, and nothing is overwritten:" + there};
   }
-  Status status;
+  std::vector<AgentEntry> added;
+  for (const Incoming& each : incoming) added.push_back(each.agent);
+  Status status = access_->may_be_added(added);
+  if (!status) return status;
   for (const Incoming& each : incoming) {
     carried.agents.push_back(each.agent);
     AgentEntry& agent = carried.agents.back();
@@ -234,15 +218,10 @@ Status StateStore::take(const std::vector<Incoming>& incoming, Carried& carried)
       const auto facts = inspect_agent_file(agent.file);
       if (facts && is_id_of(agent.unique_key, agent.id, facts->name)) agent.name = facts->name;
     }
-    if (status = add(agent); !status) break;
   }
-  if (status) status = registry_->flush();
+  if (status) status = access_->add(carried.agents);
   if (status) return status;
-  for (const AgentEntry& each : carried.agents) {
-    remove_agent_files(each.file);
-    registry_->clear_alarm(each.unique_key, each.id);
-  }
-  (void)registry_->flush().ok();
+  for (const AgentEntry& each : carried.agents) remove_agent_files(each.file);
   return Error{status.error().code, status.error().message + "; nothing was taken"};
 }
 
@@ -290,7 +269,8 @@ Result<Carried> StateStore::export_to(const fs::path& path) {
   std::map<std::string, std::vector<IndexedAlarm>> indices;
   for (const AgentEntry& each : agents()) {
     const fs::path to = path / each.unique_key / each.file.filename();
-    if (Status status = copy_agent_file(each.file, to); !status) return status.error();
+    const Status copied = access_->copy_out(each, to, StateAccess::Facets::kWithout);
+    if (!copied) return copied.error();
     const auto alarm = alarm_of_agent_file(to);
     if (!alarm) return alarm.error();
     std::vector<IndexedAlarm>& index = indices[each.unique_key];
@@ -321,9 +301,9 @@ Result<Carried> StateStore::back_up_to(const fs::path& path) {
   fs::create_directories(path, error);
   for (const AgentEntry& each : agents()) {
     const fs::path to = path / "do" / each.unique_key / each.file.filename();
-    Status status = copy_agent_file(each.file, to);
-    if (status) status = copy_facets(facets_of(each.file), facets_of(to));
-    if (!status) return status.error();
+    const Status copied = access_->copy_out(each, to, StateAccess::Facets::kWith);
+    if (!copied && copied.error().code == ErrorCode::kNotFound) continue;  // it is gone meanwhile
+    if (!copied) return copied.error();
     names.push_back({each.id, 0, each.name});
     carried.agents.push_back(each);
   }
@@ -337,14 +317,14 @@ Result<AgentEntry> StateStore::fork(const AgentEntry& agent, std::string_view na
   wire::AgentIds ids(agent.unique_key);
   AgentEntry copy{agent.unique_key, hex(ids.from_name(name)), std::string(name), {}};
   copy.file = agent.file.parent_path() / (copy.id + ".sqlite");
-  Status status = copy_agent_file(agent.file, copy.file);
+  Status status = access_->may_be_added({copy});
+  if (!status) return status.error();
+  status = access_->copy_out(agent, copy.file, StateAccess::Facets::kWith);
   if (!status && status.error().code == ErrorCode::kConflict) {
     return Error{ErrorCode::kConflict, "an agent called " + copy.name + " is there already"};
   }
-  if (status) status = copy_facets(facets_of(agent.file), facets_of(copy.file));
   if (status) status = rename_in_agent_file(copy.file, name);
-  if (status) status = add(copy);
-  if (status) status = registry_->flush();
+  if (status) status = access_->add({copy});
   if (status) return copy;
   remove_agent_files(copy.file);
   return status.error();

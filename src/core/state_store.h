@@ -1,6 +1,7 @@
-// A state directory while no hearth serves it: what `hearth state` works on. Holds the directory's
-// lock, so that none starts meanwhile. Copies agents in and out with their names and alarms; every
-// file that it makes appears whole or not at all, and nothing that is there is overwritten.
+// A state directory: what `hearth state` works on. While no hearth serves it, the directory's lock
+// is held, so that none starts meanwhile; while one does, that hearth is asked. Copies agents in
+// and out with their names and alarms; every file that it makes appears whole or not at all, and
+// nothing that is there is overwritten.
 #pragma once
 
 #include <filesystem>
@@ -11,15 +12,9 @@
 
 #include "core/agent_file.h"
 #include "core/registry.h"
+#include "core/state_access.h"
 
 namespace hearth::core {
-
-struct AgentEntry {
-  std::string unique_key;
-  std::string id;    // 64 hex digits
-  std::string name;  // empty: not known
-  std::filesystem::path file;
-};
 
 // What was carried, for the command to tell.
 struct Carried {
@@ -32,6 +27,9 @@ class StateStore {
   enum class Open { kExisting, kMakeIfMissing };
   // kConflict: S305, a hearth has it; kNotFound: there is no state.
   static Result<std::unique_ptr<StateStore>> open(const std::filesystem::path& state, Open how);
+  // Of a directory that a hearth serves, by way of that hearth.
+  static std::unique_ptr<StateStore> of_server(const std::filesystem::path& state,
+                                               std::unique_ptr<StateAccess> server);
   ~StateStore();
 
   // Every agent that has a file, by unique key and then name or id.
@@ -39,8 +37,10 @@ class StateStore {
   // By "name", "id", "key/name" or "key/id"; the key is the class or the whole unique key.
   // kInvalid: there are several, kNotFound: there is none.
   Result<AgentEntry> find(std::string_view text);
+  // What is in its database.
+  Result<AgentFileFacts> inspect(const AgentEntry& agent);
   // In milliseconds since the epoch.
-  std::vector<StoredAlarm> alarms() { return registry_->alarms(); }
+  std::vector<StoredAlarm> alarms() { return access_->alarms(); }
 
   // Takes all agents of a workerd disk or a wrangler state directory. All or none.
   Result<Carried> import_from(const std::filesystem::path& path);
@@ -69,12 +69,12 @@ class StateStore {
   Status mend_index();
   std::filesystem::path folder() const { return state_ / "do"; }
   Result<std::vector<Incoming>> look_into(const std::filesystem::path& disk, Carried& carried);
-  Status add(const AgentEntry& agent);
   Status take(const std::vector<Incoming>& incoming, Carried& carried);
 
   std::filesystem::path state_;
   NoLoop loop_;
-  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Registry> registry_;  // null: a server has it
+  std::unique_ptr<StateAccess> access_;
   bool index_is_whole_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/state_store.h"
+#include "server/live_state.h"
 #include "server/reach.h"
 #include "server/text.h"
 
@@ -52,7 +53,7 @@ int list(StateStore& store) {
 int show(StateStore& store, const Arguments& arguments) {
   const auto agent = store.find(arguments.agent);
   if (!agent) return complain("state", agent.error());
-  const auto facts = core::inspect_agent_file(agent->file);
+  const auto facts = store.inspect(*agent);
   if (!facts) return complain("state", facts.error());
   std::printf("namespace  %s\nid         %s\nname       %s\nfile       %s\nsize       %lld bytes\n",
               agent->unique_key.c_str(), agent->id.c_str(),
@@ -94,7 +95,8 @@ int fork(StateStore& store, const Arguments& arguments) {
 }  // namespace
 
 int state_command(int argc, const char* const* argv) {
-  CLI::App app{"hearth state: look at and move what is kept, while no hearth serves it"};
+  CLI::App app{
+      "hearth state: look at and move what is kept, while a hearth serves it or none does"};
   app.name("hearth state");
   app.require_subcommand(1);
   Arguments arguments;
@@ -136,8 +138,8 @@ int state_command(int argc, const char* const* argv) {
   const auto path = state_folder(arguments.where);
   if (!path) return complain("state", path.error());
   const bool takes_in = import_command->parsed() || restore_command->parsed();
-  auto opened = StateStore::open(
-      *path, takes_in ? StateStore::Open::kMakeIfMissing : StateStore::Open::kExisting);
+  auto opened =
+      open_state(*path, takes_in ? StateStore::Open::kMakeIfMissing : StateStore::Open::kExisting);
   if (!opened) return complain("state", opened.error());
   StateStore& store = **opened;
   if (list_command->parsed()) return list(store);

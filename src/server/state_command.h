@@ -1,5 +1,5 @@
-// `hearth state …`: what is kept, looked at and moved while no hearth serves it. Prints to standard
-// output; complaints go to standard error.
+// `hearth state …`: what is kept, looked at and moved, on a running server or on none. Prints to
+// standard output; complaints go to standard error.
 #pragma once
 
 namespace hearth::server {

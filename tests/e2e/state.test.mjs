@@ -106,10 +106,12 @@ describe("hearth state", suite, () => {
     assert.equal(await text(ask("killed/get?key=k")), "in the log");
   });
 
-  test("says why it does not: a running server, a damaged file, ids of another worker, no state", async (t) => {
+  test("says why it does not: a server that cannot be asked, a damaged file, ids of another worker, no state", async (t) => {
     const target = await startFor(t, "raw");
     await http(`${target.url}/store/one/increment`);
+    renameSync(join(target.state, "admin.sock"), join(target.state, "aside.sock"));
     assert.match(await command(["list", "--state", target.state], { code: 1 }), /S305.*process \d+/);
+    renameSync(join(target.state, "aside.sock"), join(target.state, "admin.sock"));
     const folder = temporaryFolder("hearth-test-");
     assert.match(await command(["list", "--state", join(folder, "nothing")], { code: 1 }), /holds no state/);
     assert.match(await command(["import", folder, "--state", join(folder, "state")], { code: 1 }), /holds no Durable Objects/);
