@@ -89,10 +89,15 @@ class Host final : LinkEvents {
   unsigned slot = 0;             // while active or draining
   std::uint16_t generation = 0;  // of that slot
   std::int64_t active_since_ms = 0;
-  bool drained = false;                // it said so: its end is no loss
+  std::string
+      leaving{};         // why it is to be replaced though its code is the newest; empty: it is not
+  bool drained = false;  // it said so: its end is no loss
   bool gone() const { return gone_; }  // reaped, and its end was told
   // Why it ended, in words: the core's reason, else the process's own.
   std::string ending() const;
+  std::uint64_t resident_bytes() const {
+    return launched_.process ? launched_.process->resident_bytes() : 0;
+  }
   int pid() const { return launched_.process ? launched_.process->pid() : 0; }
 
  private:

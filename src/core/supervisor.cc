@@ -58,6 +58,12 @@ std::uint64_t Supervisor::deploy(std::string worker_json) {
   return version;
 }
 
+void Supervisor::replace(Host& host, std::string why) {
+  if (stopping_ || host.state != HostState::kActive || !host.leaving.empty()) return;
+  host.leaving = std::move(why);
+  balance();
+}
+
 std::uint16_t Supervisor::generation() const {
   std::uint16_t highest = 0;
   for (const Slot& slot : slots_) highest = std::max(highest, slot.generation);
@@ -261,7 +267,7 @@ void Supervisor::replace_old() {
   if (!wanted || !wanted->loaded) return;
   std::vector<Host*> old;
   for (const Slot& slot : slots_) {
-    if (slot.host && slot.host->document != wanted && slot.host->state == HostState::kActive) {
+    if (slot.host && outdated(*slot.host, wanted) && slot.host->state == HostState::kActive) {
       old.push_back(slot.host);
     }
   }
@@ -270,7 +276,7 @@ void Supervisor::replace_old() {
   }
   // Spares of other documents serve until here, should an active host die meanwhile.
   const bool replaced = std::all_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
-    return slot.host && (slot.host->document == wanted || slot.host->state == HostState::kDraining);
+    return slot.host && (!outdated(*slot.host, wanted) || slot.host->state == HostState::kDraining);
   });
   for (const auto& host : hosts_) {
     if (host->document == wanted) continue;
@@ -286,7 +292,7 @@ void Supervisor::start_missing() {
   if (!wanted) return;
   std::size_t needed = options_.spare && !held_ ? 1 : 0;
   for (const Slot& slot : slots_) {
-    if (slot.host == nullptr || slot.host->document != wanted ||
+    if (slot.host == nullptr || outdated(*slot.host, wanted) ||
         slot.host->state == HostState::kDraining) {
       ++needed;
     }

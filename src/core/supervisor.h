@@ -54,6 +54,8 @@ class Supervisor final : HostEvents {
   // What hosts run from now on. Those that run something else are replaced once as many are ready.
   // The document's version.
   std::uint64_t deploy(std::string worker_json);
+  // Puts another host in the place of this one, between events, when one is ready.
+  void replace(Host& host, std::string why);
   // Drains every host; `done` once, when all are gone. Those that are not `grace_ms` after the
   // deadline they were given are killed.
   void stop(std::uint32_t deadline_ms, std::function<void()> done, std::uint32_t grace_ms = 0);
@@ -109,6 +111,9 @@ class Supervisor final : HostEvents {
   void tell_switched();
   std::shared_ptr<Document> target() const;
   Host* warm_host() const;
+  static bool outdated(const Host& host, const std::shared_ptr<Document>& wanted) {
+    return host.document != wanted || !host.leaving.empty();
+  }
   std::size_t count(HostState state, const Document* document) const;
 
   const SupervisorOptions options_;

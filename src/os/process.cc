@@ -9,6 +9,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -69,6 +70,13 @@ class SystemProcess final : public Process {
     watched_->reap(0);  // it is dying: this waits for microseconds, and leaves no zombie
   }
   int pid() const override { return watched_->pid; }
+  std::uint64_t resident_bytes() const override {
+    if (watched_->reaped) return 0;
+    std::uint64_t pages = 0;
+    std::ifstream statm("/proc/" + std::to_string(watched_->pid) + "/statm");
+    statm >> pages >> pages;  // all of it, then what is resident
+    return statm ? pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+  }
   void kill(int signal) override {
     if (!watched_->reaped) ::kill(watched_->pid, signal);
   }

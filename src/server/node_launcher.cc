@@ -29,6 +29,9 @@ Result<core::LaunchedHost> NodeLauncher::launch(std::function<void(os::ExitStatu
   if (inspect_port_) {
     options.arguments.push_back("--inspect=127.0.0.1:" + std::to_string(*inspect_port_));
   }
+  if (heap_mb_ > 0) {
+    options.arguments.push_back("--max-old-space-size=" + std::to_string(heap_mb_));
+  }
   options.arguments.push_back("--enable-source-maps");
   options.arguments.push_back("--disable-warning=ExperimentalWarning");
   options.arguments.push_back(companions_.host_script.string());

@@ -26,13 +26,14 @@ class NodeLauncher final : public core::HostLauncher {
  public:
   NodeLauncher(boost::asio::io_context& context, os::Processes& processes, Companions companions,
                std::filesystem::path directory, std::optional<std::uint16_t> inspect_port,
-               int output = -1)
+               int output = -1, unsigned heap_mb = 0)
       : context_(context),
         processes_(processes),
         companions_(std::move(companions)),
         directory_(std::move(directory)),
         inspect_port_(inspect_port),
-        output_(output) {}
+        output_(output),
+        heap_mb_(heap_mb) {}
 
   Result<core::LaunchedHost> launch(std::function<void(os::ExitStatus)> on_exit) override;
 
@@ -42,7 +43,8 @@ class NodeLauncher final : public core::HostLauncher {
   Companions companions_;
   std::filesystem::path directory_;
   std::optional<std::uint16_t> inspect_port_;
-  int output_;  // the descriptor that hosts print to; -1: this process's own
+  int output_;        // the descriptor that hosts print to; -1: this process's own
+  unsigned heap_mb_;  // that JavaScript may fill; 0: Node's own limit
 };
 
 }  // namespace hearth::server
