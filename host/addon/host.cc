@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "events.h"
@@ -338,14 +340,21 @@ Status Host::copy_database(const std::string& path, const std::string& to) {
     if (database->store().dirty()) return Error{ErrorCode::kConflict, "a transaction is open"};
     return storage::copy_database(*database->store().connection(), to);
   }
-  if (::access(path.c_str(), F_OK) != 0)
-    return Error{ErrorCode::kNotFound, path + ": no such file"};
+  // Nobody has it open, and nobody opens it before this returns: the files as they are, with the
+  // log that a host may have left. Opening them here would change both.
   syncer_.wait_closed(path);
-  auto opened = storage::Connection::open(path);
-  if (!opened) return opened.error();
-  const Status copied = storage::copy_database(**opened, to);
-  syncer_.close(std::shared_ptr<storage::Connection>(std::move(opened).value()));
-  return copied;
+  if (::access(path.c_str(), F_OK) != 0) {
+    return Error{ErrorCode::kNotFound, path + ": no such file"};
+  }
+  std::error_code error;
+  for (const char* suffix : {"", "-wal"}) {
+    std::filesystem::remove(to + suffix, error);
+    if (*suffix != '\0' && !std::filesystem::exists(path + suffix, error)) continue;
+    if (!std::filesystem::copy_file(path + suffix, to + suffix, error)) {
+      return Error{ErrorCode::kIo, "copying " + path + suffix + ": " + error.message()};
+    }
+  }
+  return {};
 }
 
 // ---- the core's end -------------------------------------------------------------------------

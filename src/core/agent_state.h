@@ -13,10 +13,11 @@ struct AgentState {
   AgentId id;
   std::string unique_key;
   std::string class_name;
-  std::string name;      // empty: not known
-  bool awake = false;    // on the host below
-  unsigned slot = 0;     // where it belongs
+  std::string name;    // empty: not known
+  bool awake = false;  // on the host below
+  unsigned slot = 0;   // where it belongs
   std::uint32_t host = 0;
+  std::uint64_t version = 0;  // of the code there
   std::uint32_t sockets = 0;
   std::uint32_t events = 0;  // waiting, or being handled
   bool working = false;      // beyond its events

@@ -72,6 +72,7 @@ Engine::Engine(EngineOptions options, EngineHooks hooks, const os::World& world,
       mailboxes_(options_.supervisor.host_count),
       alarms_(world.clock, world.loop, *this),
       quarantine_(options_.quarantine_deaths),
+      copies_(world.loop, [this](unsigned slot) { return supervisor_.active(slot); }),
       supervisor_(options_.supervisor, world, launcher, report, *this) {}
 
 Engine::~Engine() {
@@ -79,6 +80,7 @@ Engine::~Engine() {
   world_.loop.cancel(early_timer_);
   world_.loop.cancel(deadline_timer_);
   world_.loop.cancel(watchdog_timer_);
+  world_.loop.cancel(memory_timer_);
   requests_.for_each([](PendingRequest& request) { delete &request; });
 }
 
@@ -90,6 +92,11 @@ std::uint64_t Engine::deploy(Deployment deployment) {
   deployment_ = std::move(deployment);
   router_.configure(deployment_);
   if (!held_) meet_registry();
+  if (ledger_ != nullptr) {
+    std::vector<std::string> keys;
+    for (const NamespaceInfo& each : deployment_.namespaces) keys.push_back(each.unique_key);
+    ledger_->set_namespaces(std::move(keys));
+  }
   build_fault_.reset();
   start_crons();
   return supervisor_.deploy(deployment_.worker_json);

@@ -22,9 +22,11 @@
 
 #include "core/agent_state.h"
 #include "core/alarm_index.h"
+#include "core/copies.h"
 #include "core/cron.h"
 #include "core/fault.h"
 #include "core/health.h"
+#include "core/ledger.h"
 #include "core/origins.h"
 #include "core/quarantine.h"
 #include "core/registry.h"
@@ -48,6 +50,7 @@ struct EngineOptions {
   unsigned quarantine_deaths = 3;  // of hosts in a minute that one agent may cause; 0: any number
   std::uint32_t answer_ms_max = 100'000;  // of a handler, until its response begins; 0: for ever
   Origins origins;                        // of pages that may ask
+  std::uint64_t host_memory_bytes = 0;    // that a host may hold; 0: any amount
   std::uint32_t client_stop_ms = 1'500;   // of a shutdown: for clients to take their close
   std::uint32_t host_stop_ms = 2'500;     // and then for hosts to drain
 };
@@ -94,6 +97,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
     server_ = &server;
     watch_deadlines();
   }
+  // What became of agents is noted there; it outlives the engine. Before the first deploy.
+  void attach(Ledger& ledger) { ledger_ = &ledger; }
   // Before the first deploy, in a process that takes another's place (handover.h): hosts are
   // started and load, but nothing is served and the registry is not touched.
   void hold();
@@ -109,6 +114,16 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::vector<AgentState> agent_states() const;
   // Empty for a class that is not served.
   std::string class_of(std::string_view unique_key) const;
+  // Of an agent's folder and file; nothing for a class that is not served.
+  std::optional<AgentId> agent_id(std::string_view unique_key, std::string_view id) const;
+  // The agent that "/agents/:segment/:name" in a URL names.
+  std::optional<AgentId> agent_at(std::string_view url) const;
+  // Copies an agent's file as its host has it, without disturbing it. `done` runs once, later.
+  void copy_database(const AgentId& agent, std::string from, std::string to, Copies::Done done);
+  // An agent whose file was put there from outside: its name and alarm are known from now on.
+  void adopt_agent(const AgentId& agent, std::string_view name, std::int64_t alarm_ms);
+  // It may run again. False: it was not in quarantine.
+  bool release_agent(const AgentId& agent);
 
   std::size_t overdue_alarms() const { return alarms_.overdue(); }
   std::size_t agents() const { return agents_.size(); }
@@ -166,6 +181,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_warm() override { hooks_.on_warm(); }
   void meet_registry();
   void watch_hosts();
+  void watch_memory();  // engine_memory.cc
+  void look_at_memory();
   void look_for_blocked_hosts();
   void end_blocked(Host& host);
   std::string blocked_stack(const Host& host) const;
@@ -187,6 +204,19 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   bool refuse_opened(Host& host, const wire::AgentOpened& message);
   bool postpone_quarantined(const AgentId& id);
 
+  // ---- the ledger (engine_ledger.cc)
+  void record(const AgentId& agent, LedgerKind kind, std::string_view text = {},
+              const LedgerFacts& facts = {}) {
+    if (ledger_ != nullptr) ledger_->note(agent, kind, text, facts);
+  }
+  void note_closed(const Connection& connection, std::uint16_t code, std::string_view by,
+                   std::string_view reason);
+  void note_unbegun(const Host& host, const std::vector<EventTable::Unfinished>& unfinished);
+  void note_replayed(const Host& host);
+  void note_log(std::string_view json);
+  void note_fault(std::string_view url, const Fault& fault);
+  void alarm_failed(const AgentId& agent, bool give_up);
+
   // ---- the hosts' messages
   void on(Host& host, const wire::Respond& message);
   void on(Host& host, const wire::ResponseData& message);
@@ -205,6 +235,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on(Host& host, const wire::AgentWorking& message);
   void on(Host& host, const wire::AlarmSet& message);
   void on(Host& host, const wire::AlarmDone& message);
+  void on(Host& host, const wire::DatabaseCopied& message);
   void on(Host& host, const wire::PeerSend& message);
   void on(Host& host, const wire::Log& message);
   bool known(Host& host, const AgentId& agent);
@@ -217,7 +248,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void pump(Host& host);
   bool stale(const Event& event) const;
   void release(Event& event);
-  void wake(Host& host, Agent& agent);
+  void wake(Host& host, Agent& agent, std::string_view cause);
   std::size_t load(unsigned slot) const;
   bool crowded(unsigned slot) const;
   void pause_if_crowded(Connection& connection, unsigned slot);
@@ -276,6 +307,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   Registry& registry_;
   Report& report_;
   net::Server* server_ = nullptr;
+  Ledger* ledger_ = nullptr;  // null: nothing is noted
   Deployment deployment_;
   Router router_;
   AgentTable agents_;
@@ -285,6 +317,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::vector<Mailbox> mailboxes_;
   AlarmIndex alarms_;
   Quarantine quarantine_;
+  Copies copies_;
   std::deque<AgentId> probes_;           // to be asked
   std::unordered_set<AgentId> probing_;  // asked, not answered
   std::vector<std::pair<Cron, CronTrigger>> crons_;
@@ -292,6 +325,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   os::TimerId cron_timer_;
   os::TimerId early_timer_;
   os::TimerId watchdog_timer_;
+  os::TimerId memory_timer_;
   os::TimerId deadline_timer_;
   std::unordered_map<ConnectionId, std::int64_t> early_;  // sockets without a client, since when
   std::optional<Fault> build_fault_;
@@ -315,7 +349,7 @@ void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t 
   if (host != nullptr && mailbox.pending.empty()) {
     if (const std::optional<std::uint32_t> place = host->events().claim()) {
       if (agent != nullptr) {
-        wake(*host, *agent);
+        wake(*host, *agent, cause_of(kind));
         ++agent->events_sent;
       }
       message.slot = *place;

@@ -29,6 +29,7 @@ std::vector<AgentState> Engine::agent_states() const {
     AgentState& state = state_of(agent.id, agent.name);
     state.awake = agent.host != nullptr;
     state.host = agent.host != nullptr ? agent.host->number : 0;
+    state.version = agent.host != nullptr ? agent.host->document->version : 0;
     state.sockets = count_sockets(agent);
     state.events = agent.events_held;
     state.working = agent.working;
@@ -43,6 +44,47 @@ std::vector<AgentState> Engine::agent_states() const {
   all.reserve(states.size());
   for (auto& [id, state] : states) all.push_back(std::move(state));
   return all;
+}
+
+std::optional<AgentId> Engine::agent_id(std::string_view unique_key, std::string_view id) const {
+  const auto bytes = wire::parse_agent_id(id);
+  for (std::size_t i = 0; bytes && i < deployment_.namespaces.size(); ++i) {
+    if (deployment_.namespaces[i].unique_key != unique_key) continue;
+    return AgentId{static_cast<std::uint16_t>(i), *bytes};
+  }
+  return std::nullopt;
+}
+
+std::optional<AgentId> Engine::agent_at(std::string_view url) const {
+  const std::optional<AgentPath> path = agent_path(url);
+  const Route* route = path ? router_.route(path->segment) : nullptr;
+  if (route == nullptr || route->name_space >= deployment_.namespaces.size()) return std::nullopt;
+  wire::AgentIds ids(deployment_.namespaces[route->name_space].unique_key);
+  return AgentId{route->name_space, ids.from_name(path->name)};
+}
+
+void Engine::copy_database(const AgentId& agent, std::string from, std::string to,
+                           Copies::Done done) {
+  const unsigned slot = wire::owning_slot(agent.bytes, supervisor_.slot_count());
+  copies_.start(slot, std::move(from), std::move(to), std::move(done));
+}
+
+void Engine::on(Host&, const wire::DatabaseCopied& message) {
+  copies_.on_copied(message);
+}
+
+void Engine::adopt_agent(const AgentId& agent, std::string_view name, std::int64_t alarm_ms) {
+  registry_.agent_opened(unique_key(agent), agent.hex(), name);
+  registry_.agent_closed(unique_key(agent), agent.hex());
+  alarms_.set(agent, name, alarm_ms);
+}
+
+bool Engine::release_agent(const AgentId& agent) {
+  if (!quarantine_.release(agent)) return false;
+  record(agent, LedgerKind::kReleased);
+  report_.say(Level::kInfo, label(agent, registry_.name_of(unique_key(agent), agent.hex())) +
+                                " was released from quarantine");
+  return true;
 }
 
 std::string Engine::class_of(std::string_view unique_key) const {

@@ -83,6 +83,10 @@ void Engine::on(Host& host, const wire::AlarmSet& message) {
   std::string_view name = message.name;
   Agent* agent = agents_.find(message.agent);
   if (name.empty() && agent != nullptr) name = agent->name;
+  const AlarmEntry* before = alarms_.find(message.agent);
+  if (message.at_ms >= 0 && (before == nullptr || before->at_ms != message.at_ms)) {
+    record(message.agent, LedgerKind::kAlarmSet, {}, {.number = message.at_ms});
+  }
   alarms_.set(message.agent, name, message.at_ms);
   if (probing_.erase(message.agent) == 0) return;
   if (agent == nullptr || agent->host == nullptr) {
@@ -96,7 +100,7 @@ void Engine::on(Host& host, const wire::AlarmDone& message) {
   if (message.outcome == 0) {
     alarms_.done(message.agent, message.scheduled_ms);
   } else {
-    alarms_.failed(message.agent, message.outcome == 2);
+    alarm_failed(message.agent, message.outcome == 2);
   }
 }
 
@@ -114,6 +118,7 @@ void Engine::fire_alarm(const AgentId& id, const AlarmEntry& alarm) {
   message.name = agent.name;
   message.scheduled_ms = alarm.firing_at_ms;
   message.retries = alarm.retries;
+  record(id, LedgerKind::kAlarmFired, {}, {.number = alarm.firing_at_ms});
   deliver(slot, EventKind::kAlarm, &agent, 0, message);
 }
 
@@ -123,6 +128,7 @@ void Engine::alarm_changed(const AgentId& agent, const AlarmEntry* alarm) {
 }
 
 void Engine::alarm_given_up(const AgentId& id, const AlarmEntry& alarm) {
+  record(id, LedgerKind::kAlarmGivenUp);
   const std::string agent = label(id, alarm.name);
   const std::string message = "the alarm of " + agent + " failed for the last time (" +
                               std::to_string(alarm.retries) + " retries) and is not fired again";
@@ -143,7 +149,7 @@ void Engine::fail_alarms_of(const Host& host, const std::unordered_set<AgentId>&
   for (const Event& event : mailboxes_[host.slot].pending) {
     if (event.kind == EventKind::kAlarm) std::erase(lost, event.agent->id);
   }
-  for (const AgentId& agent : lost) alarms_.failed(agent, false);
+  for (const AgentId& agent : lost) alarm_failed(agent, false);
 }
 
 // ---- crons

@@ -25,12 +25,14 @@ unsigned Engine::least_loaded() const {
 }
 
 // Tells the host all about an agent that it does not hold, before the agent's first event there.
-void Engine::wake(Host& host, Agent& agent) {
+void Engine::wake(Host& host, Agent& agent, std::string_view cause) {
   if (agent.host == &host) return;
   agent.host = &host;
   agent.events_sent = 0;
   if (agent.name.empty()) agent.name = registry_.name_of(unique_key(agent.id), agent.id.hex());
   registry_.agent_opened(unique_key(agent.id), agent.id.hex(), agent.name);
+  record(agent.id, LedgerKind::kWoke, cause,
+         {.host = host.number, .number = static_cast<std::int64_t>(host.document->version)});
 
   std::uint32_t sockets = 0;
   const auto told = [](const Connection& each) { return each.hibernatable && !each.orphaned; };
@@ -62,7 +64,7 @@ bool Engine::send_pending(Host& host, Event& event) {
   const std::optional<std::uint32_t> place = host.events().claim();
   if (!place) return false;
   if (event.agent != nullptr) {
-    wake(host, *event.agent);
+    wake(host, *event.agent, cause_of(event.kind));
     ++event.agent->events_sent;
   }
   std::memcpy(event.frame.data() + kSlotOffset, &*place, sizeof *place);

@@ -50,6 +50,7 @@ void Engine::on_room(Host& host) {
 }
 
 void Engine::on_promoted(Host& host) {
+  note_replayed(host);
   pump(host);
   resume_agents(host);
   resume_if_room(host.slot);
@@ -60,6 +61,7 @@ void Engine::on_promoted(Host& host) {
   }
   serving_ = true;
   watch_hosts();
+  watch_memory();
   hooks_.on_serving();
   alarms_.start();
   arm_crons();
@@ -125,6 +127,7 @@ void Engine::on_slot_lost(Host& host) {
   lose_events(host, lost);
   lose_requests(host);
   lose_connections(host);
+  copies_.on_host_lost(host);
   for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
     Host* other = slot == host.slot ? nullptr : supervisor_.active(slot);
     if (other != nullptr) other->send(wire::PeerGone{static_cast<std::uint8_t>(host.slot)});
@@ -141,6 +144,12 @@ std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
   for (Agent* agent : lost) {
     agent->host = nullptr;
     agent->events_sent = 0;
+    record(agent->id, host.drained ? LedgerKind::kMoved : LedgerKind::kReset,
+           !host.drained           ? host.ending()
+           : stopping_             ? "hearth was shut down"
+           : !host.leaving.empty() ? host.leaving
+                                   : "the code was replaced",
+           {.host = host.number});
     told.push_back({agent->id, agent->name, std::exchange(agent->working, false),
                     std::exchange(agent->resumed, std::uint8_t{0})});
     if (!stopping_ && !host.drained) probe(agent->id);
@@ -163,6 +172,7 @@ std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
 void Engine::lose_events(Host& host, const std::vector<LostAgent>& lost) {
   auto rest = host.events().take_unfinished([this](Event& event) { release(event); });
   note_interrupted(host, rest, lost);
+  note_unbegun(host, rest);
   Mailbox& mailbox = mailboxes_[host.slot];
   // Calls of peers were told that they failed (PeerGone): they must not run after all.
   std::erase_if(mailbox.pending, [&](const Event& event) {
@@ -254,7 +264,7 @@ void Engine::on(Host& host, const wire::AgentOpened& message) {
   if (!known(host, message.agent) || refuse_opened(host, message)) return;
   Agent& agent = agents_.get(message.agent);
   if (!message.name.empty()) agent.name = message.name;
-  wake(host, agent);
+  wake(host, agent, "a call");
 }
 
 void Engine::on(Host& host, const wire::AgentSleep& message) {
@@ -268,6 +278,7 @@ void Engine::on(Host& host, const wire::AgentSleep& message) {
     agent->working = false;
     agent->resumed = 0;
     registry_.agent_closed(unique_key(message.agent), message.agent.hex());
+    record(message.agent, LedgerKind::kSlept, "it was idle", {.host = host.number});
   }
   host.send(wire::SleepAccepted{message.agent});
   if (agent != nullptr) agents_.drop_if_idle(*agent);
@@ -295,6 +306,7 @@ void Engine::on(Host& host, const wire::PeerSend& message) {
 }
 
 void Engine::on(Host&, const wire::Log& message) {
+  if (message.level >= static_cast<std::uint8_t>(Level::kError)) note_log(message.json);
   report_.host_log(static_cast<Level>(std::min<std::uint8_t>(message.level, 3)), message.json);
 }
 

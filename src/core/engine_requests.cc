@@ -255,6 +255,7 @@ void Engine::answer_and_close(PendingRequest& request, const Fault& fault) {
   const RequestId id = request.id;
   const bool upgrade = request.upgrade;
   const std::string accept = std::move(request.accept);
+  note_fault(request.url, fault);
   close_request(request);
   answer(id, upgrade, accept, fault);
 }

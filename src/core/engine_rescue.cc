@@ -63,6 +63,7 @@ void Engine::note_interrupted(Host& host, const std::vector<EventTable::Unfinish
     }
     if (id == nullptr) continue;
     last = id;
+    record(*id, LedgerKind::kBegun, cause_of(each.event.kind), {.host = host.number});
     add(*id);
   }
   for (const LostAgent& each : lost) {
@@ -85,7 +86,7 @@ void Engine::resume_agents(Host& host) {
     if (quarantine_.holds(id)) continue;
     Agent& agent = agents_.get(id);
     if (agent.host == &host) continue;
-    wake(host, agent);
+    wake(host, agent, "the work that its host's end cut off");
     agent.resumed = static_cast<std::uint8_t>(attempts + 1);
     host.send(wire::AgentResume{id});
   }
@@ -156,6 +157,7 @@ void Engine::enter_quarantine(const AgentId& id, const Host& host) {
                 .code = kQuarantinedCode,
                 .agent = name,
                 .fix = fault.fix});
+  record(id, LedgerKind::kQuarantined, message);
   const std::string reason = close_reason(fault, options_.mode, "");
   std::vector<Connection*> connections;
   for (Connection* each = agent.first; each; each = each->next) {

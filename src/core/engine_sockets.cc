@@ -113,6 +113,15 @@ void Engine::on_socket_closed(net::SocketId socket, std::uint16_t code, std::str
 // that must be woken for it is to find the socket among its own.
 void Engine::end_connection(Connection& connection, std::uint16_t code, std::string_view reason,
                             bool clean) {
+  if (!connection.closed && !connection.orphaned) {
+    const bool by_hearth = stopping_ || code == 1013;  // 1013: the client reads too slowly
+    note_closed(connection, code,
+                connection.closed_by_agent ? "by the agent"
+                : !clean                   ? "the connection broke"
+                : by_hearth                ? "by hearth"
+                                           : "by the client",
+                reason);
+  }
   connection.early.reset();
   early_.erase(connection.id);
   Agent* agent = connection.agent;
@@ -144,6 +153,7 @@ void Engine::erase(Connection& connection) {
 
 // The code that knew the socket is gone for good: the client is told, nobody else.
 void Engine::orphan(Connection& connection, std::uint16_t code, std::string_view reason) {
+  if (!connection.closed) note_closed(connection, code, "by hearth", reason);
   connection.orphaned = true;
   if (!connection.socket) return erase(connection);
   server_->close(connection.socket, code, reason);
@@ -214,6 +224,10 @@ void Engine::on(Host& host, const wire::RespondUpgrade& message) {
   if (!socket) return end_connection(*connection, 1006, "", false);
   connections_.bind(*connection, socket);
   note(connection->agent, "connected", connection->id.value, connection->url);
+  if (connection->agent != nullptr) {
+    record(connection->agent->id, LedgerKind::kSocketOpened, path_of(connection->url),
+           {.number = static_cast<std::int64_t>(connection->id.value)});
+  }
   flush_early(*connection);
 }
 
@@ -267,6 +281,7 @@ void Engine::on(Host& host, const wire::SendMany& message) {
 void Engine::on(Host&, const wire::CloseSocket& message) {
   Connection* connection = connections_.find(message.connection);
   if (connection == nullptr) return;
+  if (!connection->closed) connection->closed_by_agent = true;
   if (connection->socket) {
     server_->close(connection->socket, message.code, message.reason);
   } else if (connection->early && connection->early->close_code == 0) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "wire/codec.h"
 
@@ -21,6 +22,24 @@ enum class EventKind : std::uint8_t {
   kScheduled,      // the worker's
   kPeer,           // bytes of another host; no place on the progress page
 };
+
+// What an agent wakes for, in words.
+constexpr std::string_view cause_of(EventKind kind) {
+  switch (kind) {
+    case EventKind::kSocketMessage:
+      return "a WebSocket message";
+    case EventKind::kSocketClosed:
+      return "a WebSocket's end";
+    case EventKind::kAlarm:
+      return "its alarm";
+    case EventKind::kFetch:
+      return "a request";
+    case EventKind::kScheduled:
+      return "a cron trigger";
+    default:
+      return "a call";
+  }
+}
 
 struct Event {
   EventKind kind = EventKind::kNone;

@@ -63,15 +63,6 @@ constexpr std::string_view kBindOne =
 
 }  // namespace
 
-std::string_view path_of(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme != std::string_view::npos) {
-    url.remove_prefix(scheme + 3);
-    url.remove_prefix(std::min(url.find('/'), url.size()));
-  }
-  return url.substr(0, url.find_first_of("?#"));
-}
-
 Fault unknown_agent(const Router& router, std::string_view url, std::string_view segment) {
   const std::string_view path = path_of(url);
   Fault fault = fault_of("R401", 404);

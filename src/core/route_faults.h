@@ -14,9 +14,6 @@
 
 namespace hearth::core {
 
-// The path of a URL, without its query.
-std::string_view path_of(std::string_view url);
-
 // R401. `segment` is what the URL has where an agent's is; empty: it is not known which part.
 Fault unknown_agent(const Router& router, std::string_view url, std::string_view segment);
 

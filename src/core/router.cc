@@ -1,5 +1,6 @@
 #include "core/router.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace hearth::core {
@@ -9,15 +10,17 @@ constexpr std::size_t kRememberedNamesMax = 4096;
 constexpr std::string_view kPrefix = "/agents/";
 }  // namespace
 
-std::optional<AgentPath> agent_path(std::string_view url) {
+std::string_view path_of(std::string_view url) {
   const std::size_t scheme = url.find("://");
   if (scheme != std::string_view::npos) {
     url.remove_prefix(scheme + 3);
-    const std::size_t path = url.find('/');
-    if (path == std::string_view::npos) return std::nullopt;
-    url.remove_prefix(path);
+    url.remove_prefix(std::min(url.find('/'), url.size()));
   }
-  url = url.substr(0, url.find_first_of("?#"));
+  return url.substr(0, url.find_first_of("?#"));
+}
+
+std::optional<AgentPath> agent_path(std::string_view url) {
+  url = path_of(url);
   if (!url.starts_with(kPrefix)) return std::nullopt;
   url.remove_prefix(kPrefix.size());
   const std::size_t slash = url.find('/');

@@ -49,6 +49,8 @@ struct AgentPath {
   std::string_view name;
 };
 std::optional<AgentPath> agent_path(std::string_view url);
+// Without scheme, host, query and fragment.
+std::string_view path_of(std::string_view url);
 
 class Router {
  public:

@@ -60,6 +60,7 @@ struct Connection {
   std::uint32_t host_number = 0;  // whose code accepted it
   bool hibernatable = false;
   bool closed = false;                // its SocketClosed is on its way
+  bool closed_by_agent = false;       // which said so first
   bool close_told = false;            // and its handler has ended
   std::uint16_t closing_code = 0;     // the client closes it: it is held open for answers
   std::uint32_t messages_held = 0;    // on their way to the code

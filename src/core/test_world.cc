@@ -55,6 +55,9 @@ struct Reader {
   }
   void on(const wire::SleepAccepted& m) { add({.type = "SleepAccepted", .agent = m.agent}); }
   void on(const wire::ProbeAlarm& m) { add({.type = "ProbeAlarm", .agent = m.agent}); }
+  void on(const wire::CopyDatabase& m) {
+    add({.type = "CopyDatabase", .subject = m.copy, .text = std::string(m.from)});
+  }
   void on(const wire::Scheduled& m) {
     add({.type = "Scheduled",
          .slot = m.slot,
@@ -131,6 +134,7 @@ class FakeProcess final : public os::Process {
   FakeProcess(os::Loop& loop, std::shared_ptr<FakeHost> host)
       : loop_(loop), host_(std::move(host)) {}
   int pid() const override { return 1; }
+  std::uint64_t resident_bytes() const override { return host_->resident_bytes; }
   void kill(int signal) override {
     host_->killed = true;
     if (!host_->obeys_kill) return;
@@ -222,6 +226,7 @@ void CoreTest::boot() {
   engine = std::make_unique<Engine>(options, hooks, os::World{world, world, processes}, launcher,
                                     *registry, report);
   engine->attach(network);
+  if (ledger != nullptr) engine->attach(*ledger);
   deploy();
 }
 

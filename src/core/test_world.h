@@ -59,6 +59,7 @@ class FakeHost final : public os::StreamEvents {
   std::string configured;
   bool killed = false;
   bool obeys_kill = true;
+  std::uint64_t resident_bytes = 0;
   bool blocked = false;  // its event loop does not turn
 
  private:
@@ -189,6 +190,7 @@ class CoreTest : public ::testing::Test {
   Deployment deployment;
   std::filesystem::path state;
   std::unique_ptr<Registry> registry;
+  Ledger* ledger = nullptr;  // attached at boot()
   std::unique_ptr<Engine> engine;
   std::uint64_t last_request = 0;
   int servings = 0;

@@ -134,7 +134,7 @@ bool App::load_projects() {
 
 void App::make_engine() {
   launcher_ = std::make_unique<NodeLauncher>(context_, processes_, companions_, first().root,
-                                             options_.inspect);
+                                             options_.inspect, -1, options_.host_memory_mb);
   core::EngineOptions options;
   options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
   options.state = state_;
@@ -143,6 +143,7 @@ void App::make_engine() {
   options.blocked_ms_max = hang_timeout_ms();
   options.answer_ms_max = options_.request_timeout_s * 1'000;
   options.quarantine_deaths = options_.quarantine_deaths;
+  options.host_memory_bytes = std::uint64_t{options_.host_memory_mb} << 20;
   options.origins = options_.origins;
   core::EngineHooks hooks;
   hooks.on_serving = [this] { on_serving(); };
@@ -154,6 +155,9 @@ void App::make_engine() {
   hooks.on_switched = [this](std::uint64_t) { clear_trash(); };
   engine_ = std::make_unique<core::Engine>(options, hooks, os::World{clock_, loop_, processes_},
                                            *launcher_, *registry_, console_);
+  ledger_writer_ = std::make_unique<core::LedgerWriter>(state_);
+  ledger_ = std::make_unique<core::Ledger>(clock_, loop_, *ledger_writer_);
+  engine_->attach(*ledger_);
 }
 
 std::uint32_t App::hang_timeout_ms() const {

@@ -13,6 +13,7 @@
 
 #include "admin/server.h"
 #include "core/engine.h"
+#include "core/ledger_writer.h"
 #include "core/registry.h"
 #include "net/server.h"
 #include "os/asio_world.h"
@@ -105,6 +106,8 @@ class App {
   std::unique_ptr<core::Registry> registry_;
   std::vector<project::MigrationPlan> plans_;  // of each worker against what is stored
   std::uint64_t deployment_ = 0;               // the engine's number of what was deployed last
+  std::unique_ptr<core::LedgerWriter> ledger_writer_;
+  std::unique_ptr<core::Ledger> ledger_;
   std::unique_ptr<NodeLauncher> launcher_;
   std::unique_ptr<core::Engine> engine_;
   std::unique_ptr<net::Server> network_;

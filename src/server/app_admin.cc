@@ -2,13 +2,20 @@
 #include <cstdio>
 
 #include "admin/agents_api.h"
+#include "admin/state_api.h"
 #include "server/app.h"
 
 namespace hearth::server {
 
 bool App::start_admin() {
   admin_ = std::make_unique<admin::Server>(context_);
-  admin::add_agent_routes(*admin_, *engine_, *registry_);
+  admin::add_agent_routes(*admin_, {.engine = *engine_,
+                                    .registry = *registry_,
+                                    .ledger = *ledger_,
+                                    .writer = *ledger_writer_,
+                                    .loop = loop_,
+                                    .state = state_});
+  admin::add_state_routes(*admin_, {*engine_, *registry_, state_});
   observe();
   if (const Status status = admin_->listen_unix(state_); !status) {
     // Some file systems have no sockets; agents are served all the same.

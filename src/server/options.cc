@@ -80,6 +80,11 @@ void add_doctor_options(CLI::App& command, Raw& raw) {
 
 void add_admin_options(CLI::App& command, Options& options) {
   command
+      .add_option("--host-memory", options.host_memory_mb,
+                  "MB of memory that a host may hold: near it another takes its place, past it it "
+                  "is ended; 0: any amount (default)")
+      ->check(CLI::Range(0, 1'048'576));
+  command
       .add_option("--admin", options.admin,
                   "[IP:]PORT: serve the admin interface there too (default: only on the Unix "
                   "socket admin.sock of the state directory)")

@@ -44,6 +44,7 @@ struct Options {
   unsigned request_timeout_s = 100;     // until a response begins; 0: for ever
   unsigned quarantine_deaths = 3;       // of hosts in a minute; 0: no agent is quarantined
 
+  unsigned host_memory_mb = 0;  // that a host may hold; 0: any amount
   std::string admin;        // [IP:]PORT of the admin interface beside its Unix socket; empty: none
   std::string admin_token;  // asked for there; empty: none
   std::filesystem::path binary;  // upgrade: the program to go on with; empty: as the server's was

@@ -9,6 +9,8 @@ namespace hearth::server {
 
 // "2026-01-31T23:59:59Z"
 std::string time_text(std::int64_t at_ms);
+// "2026-01-31T23:59:59.123Z"
+std::string time_text_ms(std::int64_t at_ms);
 
 // Rows whose cells line up; two spaces between columns, none after the last.
 class Table {

@@ -29,7 +29,7 @@ describe("hearth state on a running server", suite, () => {
   test("backs up every write that was acknowledged before it, under load, and nobody notices", async (t) => {
     const target = await startFor(t, "raw", { args: ["--hosts", "2"] });
     const socket = await Socket.connect(`${target.ws}/room/held?user=u`);
-    const hosts = target.hosts().sort().join();
+    const hosts = target.hosts();
     const acknowledged = new Map(Array.from({ length: 12 }, (_, i) => [`load-${i}`, 0]));
     let running = true;
     const clients = [...acknowledged.keys()].map(async (name) => {
@@ -45,7 +45,7 @@ describe("hearth state on a running server", suite, () => {
       running = false;
       await Promise.all(clients);
       assert.equal(await socket.ask("still here"), "still here");
-      assert.equal(target.hosts().sort().join(), hosts, "no host was replaced");
+      assert.ok(hosts.every((pid) => target.hosts().includes(pid)), "no host was replaced");
       assert.ok(!readdirSync(join(folder, "backup/do/raw-Store")).some((file) => !/^[0-9a-f]{64}\.sqlite$/.test(file)));
 
       await state("restore", join(folder, "backup"), "--state", join(folder, "other"));

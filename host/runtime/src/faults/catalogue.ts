@@ -40,7 +40,7 @@ export const catalogue = {
   R414: {
     title: "The agent is quarantined",
     cause: "Hosts ended again and again while this agent was at work, so it may not run.",
-    cure: "Mend its code and restart hearth; its neighbours go on meanwhile.",
+    cure: "Mend its code, then free it with `hearth agents release NAME`; its neighbours go on meanwhile, and a restart of hearth frees it too.",
   },
 } as const;
 
