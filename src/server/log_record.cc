@@ -163,12 +163,16 @@ std::string report_text(const LogRecord& record, const PrettyOptions& options) {
   const std::string label = visible(agent_label(record), false);
   const bool named = label.empty() || record.message.find(label) != std::string::npos;
   if (!named) out += painted(options.colour, colour_of(label), label) + ": ";
-  if (!record.what.empty()) {
+  // An event is told by its name; of a fault the code says more than the handler.
+  if (!record.what.empty() && record.code.empty()) {
     out += painted(options.colour, "2", record.what + (record.message.empty() ? "" : ": "));
   }
   out += indented(visible(record.message, options.colour), 2);
   if (record.cut > 0) out += "… (" + std::to_string(record.cut) + " more)";
   if (!record.where.empty()) out += " (" + visible(record.where, false) + ")";
+  if (!record.what.empty() && !record.code.empty()) {
+    out += painted(options.colour, "2", "  " + record.what);
+  }
   return out;
 }
 

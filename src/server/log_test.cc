@@ -29,7 +29,7 @@ TEST(LogRecord, OfAHostSaysWhoWhatAndWhere) {
       R"("request":7,"connection":9,"time":1000,"source":"host"})",
       5);
   EXPECT_EQ(pretty(record),
-            " error R407 Room/lobby: alarm: boom (/s.ts:3:1)  request 7  connection 9\n"
+            " error R407 Room/lobby: boom (/s.ts:3:1)  alarm  request 7  connection 9\n"
             "    at f (/s.ts:3:1)\n");
   EXPECT_EQ(
       json_text(record),
