@@ -495,7 +495,7 @@ void App::stop() {
   if (std::exchange(stopping_, true)) return;
   if (coming()) return context_.stop();
   os::notify_manager("STOPPING=1");
-  upgrade_->cancel();
+  if (upgrade_) upgrade_->cancel();
   loop_.cancel(watch_timer_);
   console_.say(core::Level::kInfo, "shutting down");
   loop_.after(kHardStopMs, [this] {
