@@ -60,6 +60,14 @@ std::size_t AlarmIndex::overdue() const {
   return count;
 }
 
+void AlarmIndex::forget(std::uint16_t name_space) {
+  std::vector<AgentId> found;
+  for (const auto& [agent, entry] : entries_) {
+    if (agent.name_space == name_space) found.push_back(agent);
+  }
+  for (const AgentId& agent : found) set(agent, {}, -1);
+}
+
 void AlarmIndex::set(const AgentId& agent, std::string_view name, std::int64_t at_ms) {
   if (at_ms < 0) {
     const auto found = entries_.find(agent);

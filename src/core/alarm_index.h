@@ -49,6 +49,8 @@ class AlarmIndex {
   void start();
   void stop();
   void clear();
+  // All of a namespace's.
+  void forget(std::uint16_t name_space);
 
   // As committed by the agent; -1: none.
   void set(const AgentId& agent, std::string_view name, std::int64_t at_ms);

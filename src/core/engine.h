@@ -67,6 +67,9 @@ struct EngineHooks {
       [](std::uint64_t, std::string_view) {};
   // Every slot has a host of this deployment, and none of an older one is left in any.
   std::function<void(std::uint64_t)> on_switched = [](std::uint64_t) {};
+  // Its hosts end as soon as they start, one after the other; the last with `ending`. Repeated.
+  std::function<void(std::uint64_t, std::string_view ending)> on_failing = [](std::uint64_t,
+                                                                              std::string_view) {};
 };
 
 // A request that has not been answered in full.
@@ -102,9 +105,13 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   // Before the first deploy, in a process that takes another's place (handover.h): hosts are
   // started and load, but nothing is served and the registry is not touched.
   void hold();
-  // What is served from now on. The first starts the hosts; later ones replace them. The number by
+  // What is served from now on: the first at once, later ones when they have loaded. The number by
   // which the hooks name it.
   std::uint64_t deploy(Deployment deployment);
+  // A host has died soon after it started, and none has lived long since.
+  bool unsteady() const { return supervisor_.deaths_at_start() > 0; }
+  // A migration deleted the class: its sockets are closed, its alarms forgotten.
+  void close_class(std::string_view unique_key);
   // While no host can serve, answers are this fault (a build that failed).
   void set_build_fault(std::optional<Fault> fault);
   // Closes clients (1001), drains the hosts. `done` runs once.
@@ -180,6 +187,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_switched(const Document& document) override;
   void on_warm() override { hooks_.on_warm(); }
   void meet_registry();
+  void on_failing(const Document& document, std::string_view ending) override;
+  bool is_quiet(const Host& host) const override;
+  void adopt(Deployment deployment);
   void watch_hosts();
   void watch_memory();  // engine_memory.cc
   void look_at_memory();
@@ -309,6 +319,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   net::Server* server_ = nullptr;
   Ledger* ledger_ = nullptr;  // null: nothing is noted
   Deployment deployment_;
+  std::optional<Deployment> next_;  // not loaded yet
+  std::uint64_t next_number_ = 0;
   Router router_;
   AgentTable agents_;
   ConnectionTable connections_;
@@ -331,6 +343,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::optional<Fault> build_fault_;
   std::uint64_t last_reference_ = 0;
   bool serving_ = false;
+  bool deployed_ = false;
   bool loaded_registry_ = false;
   bool stopping_ = false;
   bool held_ = false;                                           // another process still serves

@@ -67,18 +67,6 @@ void Engine::on_promoted(Host& host) {
   arm_crons();
 }
 
-void Engine::on_loaded(const Document& document, std::string_view json) {
-  hooks_.on_loaded(document.version, json);
-}
-
-void Engine::on_load_failed(const Document& document, std::string_view json) {
-  hooks_.on_load_failed(document.version, json);
-}
-
-void Engine::on_switched(const Document& document) {
-  hooks_.on_switched(document.version);
-}
-
 // Requests that wait for a host will not get one soon: they are told why. Messages keep waiting.
 void Engine::on_unavailable(std::string_view) {
   for (unsigned slot = 0; slot < mailboxes_.size(); ++slot) {

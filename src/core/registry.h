@@ -59,6 +59,7 @@ struct NamespaceChange {
   std::vector<std::string> forgotten{};  // unique keys that have no agents
   std::vector<TrashedNamespace> trashed{};
   std::vector<std::string> tags{};  // migrations of the worker that are applied by it
+  std::string version{};            // of the code, current from now on; empty: as it was
   std::int64_t now_ms = 0;
 };
 
@@ -90,6 +91,10 @@ class Registry {
   std::vector<StoredNamespace> namespaces();
   // Migrations that were applied, in their order.
   std::vector<std::string> applied_tags(std::string_view worker);
+
+  // Of the code that is served, and of the one before it; empty: none.
+  std::string current_version();
+  std::string previous_version();
 
   // Durable when it returns: what follows may move folders.
   Status change_namespaces(const NamespaceChange& change);

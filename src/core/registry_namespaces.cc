@@ -75,8 +75,17 @@ Status Registry::forget_trash(std::string_view unique_key) {
   return run("DELETE FROM trash WHERE unique_key = ?1", {unique_key});
 }
 
+std::string Registry::current_version() {
+  return text_of("SELECT value FROM meta WHERE key = 'version'");
+}
+
+std::string Registry::previous_version() {
+  return text_of("SELECT value FROM meta WHERE key = 'previous_version'");
+}
+
 Status Registry::change_namespaces(const NamespaceChange& change) {
   if (Status status = flush(); !status) return status;
+  const std::string now = current_version();
   // A transaction is durable only with this; all others may be found again, this may not.
   Status status = run("PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
   const auto step = [&](const char* sql, std::initializer_list<std::string_view> values) {
@@ -104,6 +113,10 @@ Status Registry::change_namespaces(const NamespaceChange& change) {
         "INSERT OR IGNORE INTO migrations (worker, tag, applied_ms) SELECT ?1, ?2, MAX(CAST(?3 AS "
         "INTEGER), COALESCE((SELECT MAX(applied_ms) + 1 FROM migrations WHERE worker = ?1), 0))",
         {change.worker, tag, std::to_string(change.now_ms)});
+  }
+  if (!change.version.empty() && change.version != now) {
+    step("INSERT OR REPLACE INTO meta VALUES ('previous_version', ?1)", {now});
+    step("INSERT OR REPLACE INTO meta VALUES ('version', ?1)", {change.version});
   }
   if (status) status = run("COMMIT");
   if (!status) (void)run("ROLLBACK").ok();

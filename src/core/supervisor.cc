@@ -8,6 +8,7 @@ namespace hearth::core {
 namespace {
 // A host that lived shorter than this died at its start, as far as the back-off is concerned.
 constexpr std::int64_t kShortLifeMs = 1'000;
+constexpr std::uint32_t kLookAgainMs = 25;  // whether a host has become quiet
 // From here on those who wait are told instead of queued.
 constexpr unsigned kDeathsUntilUnavailable = 3;
 
@@ -45,6 +46,7 @@ Supervisor::Supervisor(SupervisorOptions options, const os::World& world, HostLa
 Supervisor::~Supervisor() {
   *alive_ = false;
   world_.loop.cancel(backoff_timer_);
+  world_.loop.cancel(patience_timer_);
 }
 
 std::uint64_t Supervisor::deploy(std::string worker_json) {
@@ -53,6 +55,8 @@ std::uint64_t Supervisor::deploy(std::string worker_json) {
   desired_->json = std::move(worker_json);
   deaths_at_start_ = 0;
   start_not_before_ms_ = 0;
+  unavailable_.clear();  // there is hope again: whoever asks now waits for it
+  replacing_since_ms_ = -1;
   const std::uint64_t version = desired_->version;
   balance();
   return version;
@@ -87,6 +91,7 @@ void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done,
   stopping_ = true;
   stopped_ = std::move(done);
   world_.loop.cancel(backoff_timer_);
+  world_.loop.cancel(patience_timer_);
   const std::size_t count = hosts_.size();
   for (std::size_t i = 0; i < count; ++i) {
     Host& host = *hosts_[i];
@@ -117,6 +122,12 @@ Status Supervisor::on_host_frame(Host& host, std::string_view frame) {
 
 void Supervisor::on_ready(Host& host, std::string_view json) {
   if (host.state != HostState::kStarting) return;
+  if (host.document != desired_ && !host.document->loaded) {
+    // A newer one was deployed before this one had loaded: it is never served.
+    host.drained = true;
+    host.kill("a newer build took its place");
+    return balance();
+  }
   host.state = HostState::kWarm;
   const bool first = !std::exchange(host.document->loaded, true);
   if (!good_ || good_->version <= host.document->version) good_ = host.document;
@@ -189,6 +200,7 @@ void Supervisor::note_death(const Host& host) {
                                    " hosts in a row died soon after they started; the next is "
                                    "tried in " +
                                    std::to_string(wait_ms) + " ms");
+    events_.on_failing(*host.document, host.ending());
   }
 }
 
@@ -236,6 +248,17 @@ void Supervisor::balance() {
   }
 }
 
+// A slot moves to the new build between its events: while something that takes long is at work
+// there, it goes on and gets what comes for it, until patience ends.
+bool Supervisor::may_drain(const Host& host) {
+  const std::int64_t now_ms = world_.clock.steady_ms();
+  if (replacing_since_ms_ < 0) replacing_since_ms_ = now_ms;
+  if (now_ms - replacing_since_ms_ >= options_.patience_ms || events_.is_quiet(host)) return true;
+  world_.loop.cancel(patience_timer_);
+  patience_timer_ = world_.loop.after(kLookAgainMs, [this] { balance(); });
+  return false;
+}
+
 void Supervisor::tell_switched() {
   const std::shared_ptr<Document> wanted = target();
   if (!wanted || wanted->switched) return;
@@ -244,6 +267,7 @@ void Supervisor::tell_switched() {
       return;
   }
   wanted->switched = true;
+  replacing_since_ms_ = -1;
   events_.on_switched(*wanted);
 }
 
@@ -272,7 +296,9 @@ void Supervisor::replace_old() {
     }
   }
   if (count(HostState::kWarm, wanted.get()) >= old.size()) {
-    for (Host* host : old) drain(*host, options_.drain_ms);
+    for (Host* host : old) {
+      if (may_drain(*host)) drain(*host, options_.drain_ms);
+    }
   }
   // Spares of other documents serve until here, should an active host die meanwhile.
   const bool replaced = std::all_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {

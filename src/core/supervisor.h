@@ -18,7 +18,9 @@ namespace hearth::core {
 struct SupervisorOptions {
   unsigned host_count = 1;
   bool spare = true;
-  std::uint32_t drain_ms = 2'000;      // for a replaced host to finish what has begun
+  std::uint32_t drain_ms = 2'000;  // for a replaced host to finish what has begun
+  // How long a host that is to be replaced goes on while something lasts there (on_quiet).
+  std::uint32_t patience_ms = 0;
   std::uint32_t load_ms_max = 60'000;  // for a bundle to load
   std::uint32_t backoff_ms = 100;      // doubled at each death at start
   std::uint32_t backoff_ms_max = 10'000;
@@ -39,6 +41,10 @@ class SupervisorEvents {
   virtual void on_load_failed(const Document& document, std::string_view json) = 0;
   // No host can be had for now: whoever waits is to be told `reason`.
   virtual void on_unavailable(std::string_view reason) = 0;
+  // Whether nothing that takes long is at work on the host.
+  virtual bool is_quiet(const Host& host) const = 0;
+  // Hosts of this document end as soon as they start, again and again; the last with `ending`.
+  virtual void on_failing(const Document& document, std::string_view ending) = 0;
   // Once for each document: all slots have hosts that run it.
   virtual void on_switched(const Document& document) = 0;
   // While held: as many hosts are warm as there are slots.
@@ -80,6 +86,8 @@ class Supervisor final : HostEvents {
     for (const auto& host : hosts_) visit(*host);
   }
   std::size_t host_total() const { return hosts_.size(); }
+  // Hosts that died soon after they started, in a row.
+  unsigned deaths_at_start() const { return deaths_at_start_; }
   std::uint64_t version() const { return desired_ ? desired_->version : 0; }
 
  private:
@@ -109,6 +117,7 @@ class Supervisor final : HostEvents {
   void note_death(const Host& host);
   void set_unavailable(std::string reason);
   void tell_switched();
+  bool may_drain(const Host& host);
   std::shared_ptr<Document> target() const;
   Host* warm_host() const;
   static bool outdated(const Host& host, const std::shared_ptr<Document>& wanted) {
@@ -130,6 +139,8 @@ class Supervisor final : HostEvents {
   unsigned deaths_at_start_ = 0;  // in a row
   std::int64_t start_not_before_ms_ = 0;
   os::TimerId backoff_timer_;
+  os::TimerId patience_timer_;
+  std::int64_t replacing_since_ms_ = -1;  // hosts of another document; -1: there are none
   std::string unavailable_;
   bool stopping_ = false;
   bool held_ = false;

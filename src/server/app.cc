@@ -9,13 +9,13 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "core/trash.h"
 #include "os/files.h"
 #include "os/notify.h"
 #include "os/port_holder.h"
 #include "project/workers.h"
 #include "server/banner.h"
 #include "server/state_check.h"
+#include "server/text.h"
 
 namespace hearth::server {
 
@@ -24,6 +24,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::uint32_t kWatchMs = 300;
+// For what lasts long in a host that a deploy replaces.
+constexpr std::uint32_t kPatienceMs = 10'000;
 constexpr std::uint32_t kBundlerAgainMs = 1'000;
 // The whole of a shutdown, should anything in it not end.
 constexpr std::uint32_t kHardStopMs = kShutdownTimeoutMs - 200;
@@ -36,13 +38,6 @@ bool coloured() {
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
-}
-
-// As findings say it: relative to the project.
-std::string place_in_config(const project::Project& project, project::Position at) {
-  std::string place = project.config_path.filename().string();
-  if (at.line > 0) place += ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
-  return place;
 }
 
 }  // namespace
@@ -71,26 +66,7 @@ bool App::start() {
   auto companions = Companions::find(os::program_path(), options_.node);
   if (!companions) return fail(companions.error().message), false;
   companions_ = std::move(companions).value();
-  if (!load_projects()) return false;
-  state_ = std::filesystem::absolute(options_.state.empty() ? read_.front().root / ".hearth"
-                                                            : options_.state)
-               .lexically_normal();
-  auto registry =
-      successor_ ? core::Registry::look(state_, loop_) : core::Registry::open(state_, loop_);
-  if (!registry) return fail(registry.error().message), false;
-  registry_ = std::move(registry).value();
-  if (!successor_) {
-    if (const Status moved = core::move_trash(state_, *registry_); !moved) {
-      return fail(moved.error().message), false;
-    }
-  }
-  auto plans = plan_migrations(read_);
-  if (!plans) {
-    registry_->close();  // nothing was opened
-    return fail(plans.error().message), false;
-  }
-  plans_ = std::move(plans).value();
-
+  if (!find_projects() || !adopt()) return false;
   print(banner(read_, coloured()));
   for (const project::Project& project : read_) {
     for (const std::string& warning : project.warnings) {
@@ -109,6 +85,10 @@ bool App::start() {
   }
   wait_for_signals();
   prepare_upgrade();
+  if (!stored_version_.empty()) {
+    deploy_stored();
+    return exit_code_ == 0;
+  }
   start_builds();
   if (dev()) watch_files();
   return true;
@@ -133,28 +113,28 @@ bool App::load_projects() {
 }
 
 void App::make_engine() {
-  launcher_ = std::make_unique<NodeLauncher>(context_, processes_, companions_, first().root,
+  // A version that was deployed from another machine has no folder of sources here.
+  std::error_code ignored;
+  const std::filesystem::path folder = std::filesystem::is_directory(first().root, ignored)
+                                           ? first().root
+                                           : std::filesystem::current_path();
+  launcher_ = std::make_unique<NodeLauncher>(context_, processes_, companions_, folder,
                                              options_.inspect, -1, options_.host_memory_mb);
   core::EngineOptions options;
   options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
   options.state = state_;
   options.supervisor.host_count = options_.hosts;
   options.supervisor.spare = !options_.inspect;
+  options.supervisor.patience_ms = dev() ? 0 : kPatienceMs;
   options.blocked_ms_max = hang_timeout_ms();
   options.answer_ms_max = options_.request_timeout_s * 1'000;
   options.quarantine_deaths = options_.quarantine_deaths;
   options.host_memory_bytes = std::uint64_t{options_.host_memory_mb} << 20;
   options.origins = options_.origins;
-  core::EngineHooks hooks;
-  hooks.on_serving = [this] { on_serving(); };
-  hooks.on_warm = [this] { take_over_when_warm(); };
-  hooks.on_loaded = [this](std::uint64_t deployment, std::string_view json) {
-    on_loaded(deployment, json);
-  };
-  hooks.on_load_failed = [this](std::uint64_t, std::string_view json) { on_load_failed(json); };
-  hooks.on_switched = [this](std::uint64_t) { clear_trash(); };
-  engine_ = std::make_unique<core::Engine>(options, hooks, os::World{clock_, loop_, processes_},
-                                           *launcher_, *registry_, console_);
+  engine_ =
+      std::make_unique<core::Engine>(options, engine_hooks(), os::World{clock_, loop_, processes_},
+                                     *launcher_, *registry_, console_);
+  make_deployer();
   ledger_writer_ = std::make_unique<core::LedgerWriter>(state_);
   ledger_ = std::make_unique<core::Ledger>(clock_, loop_, *ledger_writer_);
   engine_->attach(*ledger_);
@@ -199,7 +179,7 @@ void App::take_over_when_warm() {
       {context_, *engine_, *network_, *registry_, console_, clock_, state_},
       [this] {
         listening_ = true;
-        if (record_migrations(deployment_)) static_cast<void>(start_admin());
+        if (deployer_->begin()) static_cast<void>(start_admin());
       },
       [this](const std::string& why) { fail(why); });
 }
@@ -208,8 +188,8 @@ void App::prepare_upgrade() {
   upgrade_ = std::make_unique<Upgrade>(
       UpgradeParts{context_, os::World{clock_, loop_, processes_}, *engine_, *registry_, *network_,
                    console_, state_, options_.command_line,
-                   [this] { tail_.reset(), admin_.reset(); },
-                   [this] { static_cast<void>(start_admin()); }},
+                   [this] { deployer_->let_go(), tail_.reset(), admin_.reset(); },
+                   [this] { deployer_->take_back(), static_cast<void>(start_admin()); }},
       [this] {
         stopping_ = true;
         loop_.cancel(watch_timer_);
@@ -292,44 +272,6 @@ std::string App::address() const {
   return address.find(':') != std::string::npos ? "[" + address + "]" : address;
 }
 
-// What is served from now on: every worker's last good build.
-void App::deploy() {
-  std::vector<project::Project> projects;
-  for (const auto& build : builds_) {
-    if (build->bundle().empty()) return;  // it will come
-    projects.push_back(build->project());
-  }
-  project::Joined joined = project::join(projects);
-  Json& document = joined.document;
-  document["state"] = state_.string();
-  document["root"] = projects.front().root.string();
-  document["durability"] = options_.durability;
-  document["historyDays"] = options_.history_days;
-  document["hangTimeoutMs"] = hang_timeout_ms();
-  core::Deployment deployment;
-  for (std::size_t number = 0; number < builds_.size(); ++number) {
-    Json& part = number == 0 ? document : document["workers"][number - 1];
-    part["bundle"] = builds_[number]->bundle();
-    part["environment"] = Json::parse(environment(number));
-    for (const std::string& cron : projects[number].crons) {
-      deployment.crons.push_back({cron, static_cast<std::uint16_t>(number)});
-    }
-  }
-  deployment.worker_json = document.dump();
-  for (const auto& each : joined.namespaces) {
-    deployment.namespaces.push_back({each.class_name, each.unique_key});
-  }
-  for (const auto& each : joined.routes) {
-    deployment.routes.push_back({each.segment, each.binding, each.name_space,
-                                 place_in_config(projects.front(), each.at), each.class_name});
-  }
-  deployed_ms_ = clock_.steady_ms();
-  deployed_wall_ms_ = clock_.wall_ms();
-  ++deploys_;
-  build_error_.clear();
-  deployment_ = engine_->deploy(std::move(deployment));
-}
-
 void App::on_bundler_end(WorkerBuild& build, os::ExitStatus status) {
   if (stopping_) return;
   if (!dev()) {
@@ -364,49 +306,16 @@ void App::on_serving() {
   tell_admin();
 }
 
-// What each worker's migrations ask of the state; nothing is changed yet.
-Result<std::vector<project::MigrationPlan>> App::plan_migrations(
-    std::vector<project::Project>& projects) {
-  StateRules rules{.confirmed = options_.yes_delete, .tolerates_missing_tags = dev()};
-  for (const project::Project& project : projects) rules.workers.push_back(project.name);
-  std::vector<project::MigrationPlan> plans;
-  for (project::Project& project : projects) {
-    auto plan = adopt_state(project, state_, *registry_, rules);
-    if (!plan) return plan.error();
-    plans.push_back(std::move(plan).value());
-  }
-  return plans;
-}
-
 void App::tell_plans() {
   for (const project::MigrationPlan& plan : plans_) {
     for (const std::string& warning : plan.warnings) console_.say(core::Level::kWarn, warning);
   }
 }
 
-// The code has loaded and no agent is open by it: what its migrations ask of the state is done now.
-bool App::record_migrations(std::uint64_t deployment) {
-  if (deployment != deployment_) return true;
-  for (std::size_t i = 0; i < plans_.size() && i < builds_.size(); ++i) {
-    const Status changed =
-        registry_->change_namespaces(change_of(builds_[i]->project(), plans_[i], clock_.wall_ms()));
-    if (!changed) return fail(changed.error().message), false;
-    for (const std::string& line : told_steps(plans_[i])) console_.say(core::Level::kInfo, line);
-    plans_[i] = {};
-  }
-  if (!serving_) clear_trash();
-  return true;
-}
-
-// While hosts of an older build may have agents of a deleted class open, their folder stays.
-void App::clear_trash() {
-  const Status moved = core::move_trash(state_, *registry_);
-  if (!moved) console_.say(core::Level::kError, moved.error().message);
-}
-
-void App::on_loaded(std::uint64_t deployment, std::string_view json) {
-  // A successor's registry is another's until it takes over.
-  if (!coming() && !record_migrations(deployment)) return;
+void App::on_loaded(std::string_view json) {
+  deployed_wall_ms_ = clock_.wall_ms();
+  ++deploys_;
+  build_error_.clear();
   if (serving_) {
     console_.say(core::Level::kInfo,
                  "reloaded in " + duration_text(clock_.steady_ms() - deployed_ms_));

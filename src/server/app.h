@@ -19,6 +19,8 @@
 #include "os/asio_world.h"
 #include "project/project.h"
 #include "server/console.h"
+#include "server/deploy_api.h"
+#include "server/deployer.h"
 #include "server/health.h"
 #include "server/node_launcher.h"
 #include "server/options.h"
@@ -26,6 +28,7 @@
 #include "server/successor.h"
 #include "server/tail.h"
 #include "server/upgrade.h"
+#include "server/versions.h"
 #include "server/worker_build.h"
 
 namespace hearth::server {
@@ -48,6 +51,22 @@ class App {
 
   bool start();
   bool load_projects();
+  // ---- app_deploy.cc
+  bool open_state(const std::filesystem::path& path);
+  bool find_projects();
+  bool was_deployed(const std::string& version) const;
+  bool read_stored();
+  Result<std::vector<project::MigrationPlan>> plan_migrations(
+      std::vector<project::Project>& projects);
+  bool adopt();
+  core::EngineHooks engine_hooks();
+  void make_deployer();
+  core::Deployment compose(const std::vector<project::Project>& projects) const;
+  std::string keep_build(const project::Project& project, const std::string& bundle);
+  void deploy();
+  void deploy_stored();
+  void deployed(const Outcome& outcome);
+
   bool start_network();
   bool start_admin();  // app_admin.cc
   void tell_admin();
@@ -64,17 +83,12 @@ class App {
   void start_builds();
   void on_broken(const project::Project& project, const BuildReport& report);
   void on_bundler_end(WorkerBuild& build, os::ExitStatus status);
-  void deploy();
   const project::Project& first() const { return builds_.front()->project(); }
   void on_serving();
   void tell_listening();
   std::string address() const;
-  void on_loaded(std::uint64_t deployment, std::string_view json);
+  void on_loaded(std::string_view json);
   void on_load_failed(std::string_view json);
-  bool record_migrations(std::uint64_t deployment);
-  void clear_trash();
-  Result<std::vector<project::MigrationPlan>> plan_migrations(
-      std::vector<project::Project>& projects);
   void tell_plans();
 
   void watch_files();
@@ -104,13 +118,17 @@ class App {
   std::vector<std::unique_ptr<WorkerBuild>> builds_;  // of each worker; the first gets the requests
   std::filesystem::path state_;
   std::unique_ptr<core::Registry> registry_;
+  std::unique_ptr<VersionStore> versions_;
   std::vector<project::MigrationPlan> plans_;  // of each worker against what is stored
-  std::uint64_t deployment_ = 0;               // the engine's number of what was deployed last
+  std::string stored_version_;                 // that is served from the start; empty: builds
+  std::map<std::string, std::string> beside_;  // secrets of the configuration beside this server
   std::unique_ptr<core::LedgerWriter> ledger_writer_;
   std::unique_ptr<core::Ledger> ledger_;
   std::unique_ptr<NodeLauncher> launcher_;
   std::unique_ptr<core::Engine> engine_;
+  std::unique_ptr<Deployer> deployer_;
   std::unique_ptr<net::Server> network_;
+  std::unique_ptr<DeployApi> deploy_api_;
   std::unique_ptr<Tail> tail_;
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<Successor> successor_;  // while this process takes another's place, and after

@@ -8,6 +8,7 @@
 #include "server/agents_command.h"
 #include "server/app.h"
 #include "server/check_command.h"
+#include "server/deploy_command.h"
 #include "server/doctor.h"
 #include "server/init_command.h"
 #include "server/init_process.h"
@@ -26,6 +27,9 @@ int main(int argc, char** argv) {
   if (command == "state") return state_command(argc - 1, argv + 1);
   if (command == "agents") return agents_command(argc - 1, argv + 1);
   if (command == "tail") return tail_command(argc - 1, argv + 1);
+  if (command == "deploy") return deploy_command(argc - 1, argv + 1);
+  if (command == "versions") return versions_command(argc - 1, argv + 1);
+  if (command == "rollback") return rollback_command(argc - 1, argv + 1);
   Parsed parsed = parse_command_line(argc, argv);
   if (!parsed.options) return parsed.exit_code;
   if (parsed.options->command == Command::kVersion) {

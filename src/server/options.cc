@@ -177,6 +177,9 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   Raw raw;
   CLI::App* dev = app.add_subcommand("dev", "serve a project, rebuilding and reloading on change");
   CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
+  app.add_subcommand("deploy", "build a project, and let a running hearth serve it");
+  app.add_subcommand("versions", "the versions of the code that a server keeps");
+  app.add_subcommand("rollback", "serve a version again that was served before");
   app.add_subcommand("agents", "which agents there are, and what became of them");
   app.add_subcommand("tail", "follow the log of a running hearth; see: hearth tail --help");
   app.add_subcommand("state", "look at and move what is kept; see: hearth state --help");

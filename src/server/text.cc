@@ -31,6 +31,12 @@ std::string time_text_ms(std::int64_t at_ms) {
   return text.replace(text.size() - 1, 1, fraction);
 }
 
+std::string place_in_config(const project::Project& project, project::Position at) {
+  std::string place = project.config_path.filename().string();
+  if (at.line > 0) place += ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+  return place;
+}
+
 std::string Table::text() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {

@@ -1,0 +1,106 @@
+// One deployment after another: when what is served changes, and when it does not.
+#include <gtest/gtest.h>
+
+#include "core/test_world.h"
+
+namespace hearth::core {
+namespace {
+
+using testing::CoreTest;
+using testing::FakeHost;
+
+class EngineDeployTest : public CoreTest {
+ protected:
+  // The same worker with one class more, as deployments that change something have it.
+  void add_class() {
+    deployment.namespaces.push_back({"Other", "w-Other"});
+    deployment.worker_json = R"({"namespaces":[{"className":"Room","uniqueKey":"w-Room"},)"
+                             R"({"className":"Other","uniqueKey":"w-Other"}],"bindings":[]})";
+    deployment.routes.push_back({"other", "OTHER", 1, "", "Other"});
+  }
+};
+
+TEST_F(EngineDeployTest, WhatDoesNotLoadChangesNothing) {
+  boot();
+  FakeHost& first = host();
+  add_class();
+  launcher.ready_at_once = false;
+  deploy();
+  FakeHost& next = *launcher.hosts.back();
+  ASSERT_NE(&next, &first);
+  request("/agents/other/one");  // not served yet: the former code is asked
+  EXPECT_EQ(first.count("Fetch"), 1u);
+  next.send(wire::LoadFailed{R"({"message":"no"})"});
+  settle();
+  EXPECT_EQ(first.count("Drain"), 0u);
+  request("/agents/room/two");
+  EXPECT_EQ(first.count("Fetch"), 2u);
+}
+
+TEST_F(EngineDeployTest, WhatWasReplacedBeforeItLoadedIsNeverServed) {
+  boot();
+  FakeHost& first = host();
+  launcher.ready_at_once = false;
+  add_class();
+  deploy();
+  std::shared_ptr<FakeHost> obsolete = launcher.hosts.back();
+  deploy();
+  std::shared_ptr<FakeHost> last = launcher.hosts.back();
+  ASSERT_NE(obsolete, last);
+  if (!obsolete->killed) obsolete->ready();
+  settle();
+  EXPECT_TRUE(obsolete->killed);
+  EXPECT_EQ(first.count("Drain"), 0u);
+  last->ready();
+  settle();
+  EXPECT_EQ(first.count("Drain"), 1u);
+}
+
+TEST_F(EngineDeployTest, WaitsForWhatLasts) {
+  options.supervisor.patience_ms = 10'000;
+  boot();
+  FakeHost& first = host();
+  open_socket(first, "one", ConnectionId{1});
+  const AgentId one = agent("one");
+  first.send(wire::AgentWorking{one, 1});
+  settle();
+  add_class();
+  deploy();
+  world.advance(5'000);
+  settle();
+  EXPECT_EQ(first.count("Drain"), 0u);
+  first.send(wire::AgentWorking{one, 0});
+  settle();
+  world.advance(100);
+  settle();
+  EXPECT_EQ(first.count("Drain"), 1u);
+}
+
+TEST_F(EngineDeployTest, WaitsForWhatLastsNoLongerThanItsPatience) {
+  options.supervisor.patience_ms = 10'000;
+  boot();
+  FakeHost& first = host();
+  open_socket(first, "one", ConnectionId{1});
+  first.send(wire::AgentWorking{agent("one"), 1});
+  settle();
+  add_class();
+  deploy();
+  world.advance(10'100);
+  settle();
+  EXPECT_EQ(first.count("Drain"), 1u);
+}
+
+TEST_F(EngineDeployTest, ADeletedClassClosesItsSocketsAndForgetsItsAlarms) {
+  boot();
+  const net::SocketId socket = open_socket(host(), "one", ConnectionId{1});
+  host().send(wire::AlarmSet{agent("one"), "one", world.wall_ms() + 60'000});
+  settle();
+  ASSERT_EQ(registry->alarms().size(), 1u);
+  engine->close_class("w-Room");
+  settle();
+  EXPECT_EQ(network.sockets[socket.value].close_code, 4410);
+  EXPECT_TRUE(registry->alarms().empty());
+}
+
+}  // namespace
+}  // namespace hearth::core

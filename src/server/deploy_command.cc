@@ -1,0 +1,309 @@
+#include "server/deploy_command.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdio>
+#include <system_error>
+
+#include "core/registry.h"
+#include "os/asio_world.h"
+#include "os/files.h"
+#include "server/bundler.h"
+#include "server/code_checks.h"
+#include "server/environment.h"
+#include "server/node_launcher.h"
+#include "server/package.h"
+#include "server/reach.h"
+#include "server/text.h"
+#include "server/versions.h"
+
+namespace hearth::server {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint32_t kBuildMsMax = 300'000;
+constexpr std::uint32_t kDeployMsMax = 180'000;
+
+struct Arguments {
+  Where where;
+  std::vector<std::string> vars;
+  std::vector<std::string> secrets;
+  std::vector<std::string> yes_delete;
+  std::string message;
+  std::string id;
+  fs::path node;
+  bool all_secrets = false;
+  bool json = false;
+};
+
+// A folder that goes when the command ends.
+class WorkFolder {
+ public:
+  WorkFolder() {
+    std::string pattern = (fs::temp_directory_path() / "hearth-deploy-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) != nullptr) path = pattern;
+  }
+  ~WorkFolder() {
+    std::error_code ignored;
+    if (!path.empty()) fs::remove_all(path, ignored);
+  }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+  fs::path path;
+};
+
+std::pair<std::string, std::string> divided(const std::string& text, char at) {
+  const std::size_t place = text.find(at);
+  if (place == std::string::npos) return {text, ""};
+  return {text.substr(0, place), text.substr(place + 1)};
+}
+
+// One line of the bundler's; empty when there was none.
+std::string build(const project::Project& project, const fs::path& folder,
+                  const Companions& companions) {
+  auto job = Json::parse(project.bundle_job_json);
+  job["outdir"] = folder.string();
+  job["watch"] = false;
+  job["scan"] = false;
+  boost::asio::io_context context{1};
+  os::AsioLoop loop{context};
+  os::SystemProcesses processes{context};
+  std::string report;
+  Bundler bundler(
+      context, processes, companions, [&](std::string_view line) { report = std::string(line); },
+      [&](os::ExitStatus) { context.stop(); });
+  if (!bundler.start(job.dump())) return {};
+  loop.after(kBuildMsMax, [&] { context.stop(); });
+  context.run();
+  return report;
+}
+
+// What a build says against being deployed.
+Status check(const project::Project& project, const std::string& line, const BuildReport& report) {
+  if (!report.ok) return Error{ErrorCode::kInvalid, "the build is broken\n" + report.errors};
+  for (const project::Finding& each : check_exports(project, facts_of_report(line))) {
+    if (each.code != "B204") continue;
+    return Error{ErrorCode::kInvalid,
+                 project::sentence(each) + "\n" + project::diff_of(each.edits, project.root)};
+  }
+  return {};
+}
+
+std::string source_text(const project::Project& project) {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  const char* user = ::getenv("USER");
+  return std::string(user == nullptr ? "" : std::string(user) + "@") + host + ":" +
+         project.config_path.string();
+}
+
+Result<Package> make(const Arguments& arguments, const fs::path& work) {
+  auto companions = Companions::find(os::program_path(), arguments.node);
+  if (!companions) return companions.error();
+  project::LoadOptions options;
+  options.config = arguments.where.config;
+  options.environment = arguments.where.environment;
+  options.dev = false;
+  for (const std::string& each : arguments.vars) options.vars.push_back(divided(each, ':'));
+  auto project = project::load(options);
+  if (!project) return project.error();
+  for (const std::string& each : project->warnings) {
+    std::fprintf(stderr, "warning: %s\n", each.c_str());
+  }
+  const std::string line = build(*project, work / "bundle", *companions);
+  const auto report = read_report(line);
+  if (!report) return report.error();
+  for (const std::string& each : report->warnings) {
+    std::fprintf(stderr, "warning: %s\n", each.c_str());
+  }
+  if (Status checked = check(*project, line, *report); !checked) return checked.error();
+  auto package = make_package(*project, report->bundle);
+  if (!package) return package;
+  package->manifest["document"]["environment"] = Json::parse(
+      environment_json(*project, facts_of_report(line), project::inspect(options).findings)
+          .dump(-1, ' ', false, Json::error_handler_t::replace));
+  package->manifest["content"] = content_hash(*package);
+  package->manifest["message"] = arguments.message;
+  package->manifest["yesDelete"] = arguments.yes_delete;
+  Json secrets = Json::object();
+  if (arguments.all_secrets) {
+    for (const auto& [name, value] : secret_values(Json::parse(project->worker_json))) {
+      secrets[name] = value;
+    }
+  }
+  for (const std::string& each : arguments.secrets) {
+    const auto [name, value] = divided(each, '=');
+    secrets[name] = value;
+  }
+  package->manifest["secrets"] = std::move(secrets);
+  package->manifest["from"] = source_text(*project);
+  return package;
+}
+
+int tell(const Result<std::string>& answer, const char* command, const char* what) {
+  if (!answer) {
+    complain(command, answer.error());
+    std::fprintf(stderr, "nothing was changed\n");
+    return 1;
+  }
+  const Json json = Json::parse(*answer, nullptr, false);
+  if (!json.is_object()) return complain(command, {ErrorCode::kIo, "the answer cannot be read"});
+  for (const Json& each : json.value("warnings", Json::array())) {
+    std::fprintf(stderr, "warning: %s\n", each.get<std::string>().c_str());
+  }
+  for (const Json& each : json.value("steps", Json::array())) {
+    std::printf("%s\n", each.get<std::string>().c_str());
+  }
+  std::printf("version %s is %s, after %lld ms\n", json.value("version", "").c_str(), what,
+              static_cast<long long>(json.value("ms", 0)));
+  return 0;
+}
+
+int deploy(const Arguments& arguments) {
+  auto client = reach(arguments.where);
+  if (!client) return complain("deploy", client.error());
+  const WorkFolder work;
+  if (work.path.empty()) {
+    return complain("deploy", {ErrorCode::kIo, "no temporary folder could be made"});
+  }
+  auto package = make(arguments, work.path);
+  if (!package) return complain("deploy", package.error());
+  const auto bytes = packed(*package);
+  if (!bytes) return complain("deploy", bytes.error());
+  client->set_timeout_ms(kDeployMsMax);
+  return tell(client->ask("POST", "/_hearth/deploy", *bytes, "application/x-hearth-package"),
+              "deploy", "served");
+}
+
+// Of a server that is stopped, from its disk.
+Result<Json> versions_on_disk(const Where& where) {
+  const auto state = state_folder(where);
+  if (!state) return state.error();
+  boost::asio::io_context context{1};
+  os::AsioLoop loop{context};
+  auto registry = core::Registry::open(*state, loop);
+  if (!registry) return registry.error();
+  const bool clean = (*registry)->was_closed_cleanly();
+  const VersionStore versions(*state, **registry);
+  Json list = Json::array();
+  for (const Version& each : versions.list()) {
+    list.push_back({{"id", each.id},
+                    {"createdMs", each.created_ms},
+                    {"message", each.message},
+                    {"source", each.source},
+                    {"current", each.current}});
+  }
+  if (clean) (*registry)->close();
+  return Json{{"versions", std::move(list)}};
+}
+
+Result<Json> versions_of(const Where& where) {
+  auto client = reach(where);
+  if (!client) {
+    const bool stopped = client.error().code == ErrorCode::kNotFound && where.url.empty();
+    return stopped ? versions_on_disk(where) : Result<Json>(client.error());
+  }
+  const auto answer = client->ask("GET", "/_hearth/versions");
+  if (!answer) return answer.error();
+  return Json::parse(answer.value(), nullptr, false);
+}
+
+int versions(const Arguments& arguments) {
+  const auto found = versions_of(arguments.where);
+  if (!found) return complain("versions", found.error());
+  if (arguments.json) return std::printf("%s\n", found.value().dump(2).c_str()), 0;
+  Table table;
+  for (const Json& each : found.value()["versions"]) {
+    table.add({each.value("current", false) ? "*" : " ", each.value("id", ""),
+               time_text(each.value("createdMs", std::int64_t{0})), each.value("message", ""),
+               each.value("source", "")});
+  }
+  std::fputs(table.text().c_str(), stdout);
+  return 0;
+}
+
+int rollback(const Arguments& arguments) {
+  auto client = reach(arguments.where);
+  if (!client) return complain("rollback", client.error());
+  client->set_timeout_ms(kDeployMsMax);
+  return tell(client->ask("POST", "/_hearth/rollback?id=" + admin::percent_encoded(arguments.id)),
+              "rollback", "served again");
+}
+
+template <typename Add>
+int parsed(int argc, const char* const* argv, const char* what, Arguments& arguments, Add add,
+           int (*run)(const Arguments&)) {
+  ::signal(SIGPIPE, SIG_IGN);
+  CLI::App app{what};
+  app.name(std::string("hearth ") + argv[0]);
+  add_where_options(app, arguments.where, Reach::kAnywhere);
+  add(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  return run(arguments);
+}
+
+}  // namespace
+
+int deploy_command(int argc, const char* const* argv) {
+  Arguments arguments;
+  const auto named = [](char at) {
+    return [at](const std::string& text) {
+      const std::size_t place = text.find(at);
+      return place == std::string::npos || place == 0
+                 ? "\"" + text + "\" is not NAME" + std::string(1, at) + "VALUE"
+                 : std::string();
+    };
+  };
+  return parsed(
+      argc, argv, "hearth deploy: build a project, and let a running hearth serve it", arguments,
+      [&](CLI::App& app) {
+        app.add_option("--var", arguments.vars, "KEY:VALUE, a variable for env (may be repeated)")
+            ->take_all()
+            ->check(named(':'));
+        app.add_option("-m,--message", arguments.message, "what is new, for `hearth versions`");
+        app.add_option("--yes-delete", arguments.yes_delete,
+                       "CLASS, whose agents a migration may delete (may be repeated)");
+        app.add_option("--secret", arguments.secrets,
+                       "NAME=VALUE, kept by the server (may be repeated)")
+            ->take_all()
+            ->check(named('='));
+        app.add_flag("--secrets", arguments.all_secrets,
+                     "send the secrets of .dev.vars and .env; without it they stay here");
+        app.add_option("--node", arguments.node, "the Node.js to build with")
+            ->check(CLI::ExistingFile);
+      },
+      deploy);
+}
+
+int versions_command(int argc, const char* const* argv) {
+  Arguments arguments;
+  return parsed(
+      argc, argv, "hearth versions: the versions of the code that a server keeps", arguments,
+      [&](CLI::App& app) { app.add_flag("--json", arguments.json, "as JSON, for programs"); },
+      versions);
+}
+
+int rollback_command(int argc, const char* const* argv) {
+  Arguments arguments;
+  return parsed(
+      argc, argv, "hearth rollback: serve a version again that was served before", arguments,
+      [&](CLI::App& app) {
+        app.add_option("ID", arguments.id,
+                       "as `hearth versions` shows it; by default the one "
+                       "before the current one");
+      },
+      rollback);
+}
+
+}  // namespace hearth::server
