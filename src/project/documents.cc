@@ -188,6 +188,15 @@ std::string compatibility_date(const Value& config, Findings& findings) {
   return *date;
 }
 
+// What is wrong with the list, worker_document() says.
+bool has_flag(const Value& config, std::string_view name) {
+  const Value* flags = config.find("compatibility_flags");
+  if (flags == nullptr || !flags->is(Value::Kind::kArray)) return false;
+  return std::any_of(flags->items.begin(), flags->items.end(), [&](const Value& flag) {
+    return flag.is(Value::Kind::kString) && flag.text == name;
+  });
+}
+
 }  // namespace
 
 nlohmann::ordered_json bundle_job(const Value& config, const Project& project, bool dev,
@@ -209,6 +218,7 @@ nlohmann::ordered_json bundle_job(const Value& config, const Project& project, b
   job["keepNames"] = findings.flag(config, "keep_names", "keep_names", true);
   job["findAdditionalModules"] =
       findings.flag(config, "find_additional_modules", "find_additional_modules", no_bundle);
+  job["unsafeModule"] = has_flag(config, "unsafe_module");
   job["baseDir"] = nullable(findings.text(config, "base_dir", "base_dir"));
   return job;
 }

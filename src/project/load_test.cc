@@ -51,6 +51,7 @@ TEST(Load, ReadsTheSeedsProjectWithoutAWarning) {
   EXPECT_EQ(job["main"], (files.root / "src/server.ts").string());
   EXPECT_EQ(job["mode"], "dev");
   EXPECT_EQ(job["keepNames"], true);
+  EXPECT_EQ(job["unsafeModule"], false);
 }
 
 TEST(Load, TomlGivesTheSameProject) {

@@ -45,7 +45,7 @@ export async function bundle(entry, outfile, project) {
     entryPoints: [entry], outfile, bundle: true, format: "esm", target: "es2024",
     conditions: ["workerd", "worker", "browser"], supported: { "import-source": true },
     loader: { ".js": "jsx", ".mjs": "jsx", ".cjs": "jsx" }, keepNames: true,
-    external: ["cloudflare:*", "node:*"], sourcemap: "inline", logLevel: "silent",
+    external: ["cloudflare:*", "workerd:*", "node:*"], sourcemap: "inline", logLevel: "silent",
     define: {
       "process.env.NODE_ENV": '"production"', "navigator.userAgent": '"Cloudflare-Workers"', ...project.define,
     },

@@ -165,7 +165,7 @@ async function buildOptions(job: Job, seen: Set<string>, emitted: Emitted): Prom
     plugins: [
       seenPlugin(seen),
       aliasPlugin(job.alias, job.root),
-      platformPlugin(job.worker),
+      platformPlugin(job.worker, job.unsafeModule),
       builtinsPlugin(),
       rulesPlugin(job.rules, emitted),
       nativePlugin(),

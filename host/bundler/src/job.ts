@@ -38,6 +38,8 @@ export interface Job {
   jsxFragment: string | null;
   /** The name of a worker that is served beside the first; null: the first. */
   worker: string | null;
+  /** The compatibility flag unsafe_module: code may import workerd:unsafe. */
+  unsafeModule: boolean;
 }
 
 const RULE_TYPES: readonly string[] =
@@ -92,6 +94,7 @@ export function parseJob(text: string): Job {
     jsxFactory: text_(fields, "jsxFactory"),
     jsxFragment: text_(fields, "jsxFragment"),
     worker: text_(fields, "worker"),
+    unsafeModule: flag(fields, "unsafeModule", false),
   };
 }
 

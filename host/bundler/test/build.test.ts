@@ -65,11 +65,12 @@ test("a name that the platform's module lacks is an error at its line", async (t
 
 test("an unknown module of the platform names the nearest, and workerd's internals are refused", async (t) => {
   const project = new TestProject(t, {
-    "src/index.ts": `import "cloudflare:worker";\nimport "workerd:unsafe";\n${WORKER}`,
+    "src/index.ts": `import "cloudflare:worker";\nimport "workerd:rtti";\nimport "workerd:unsafe";\n${WORKER}`,
   });
   const { errors } = await project.build();
   assert.match(errors![0]!.text, /no module "cloudflare:worker"; did you mean "cloudflare:workers"\?/);
-  assert.match(errors![1]!.text, /"workerd:unsafe" exists inside workerd only/);
+  assert.match(errors![1]!.text, /"workerd:rtti" exists inside workerd only/);
+  assert.match(errors![2]!.text, /"workerd:unsafe" is there with the compatibility flag "unsafe_module" only/);
 });
 
 test("Node's built-ins stay outside, with and without their prefix, in modules and in CommonJS", async (t) => {

@@ -3,12 +3,13 @@
 // without loader hooks, and a name that the platform lacks is found while bundling.
 import type { Plugin } from "esbuild";
 
-import { MODULES_KEY, moduleKey, NAMES } from "../../../runtime/src/modules/names.ts";
+import { MODULES_KEY, moduleKey, NAMES, UNSAFE_NAMES } from "../../../runtime/src/modules/names.ts";
 import { nearest } from "../nearest.ts";
 
 export const PLATFORM_NAMESPACE = "hearth-platform";
 
 const names: Record<string, readonly string[]> = NAMES;
+const exportsOf = { ...NAMES, ...UNSAFE_NAMES };
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
@@ -24,7 +25,7 @@ export function platformModule(specifier: string, exported: readonly string[], w
   return lines.join("\n") + "\n";
 }
 
-export function platformPlugin(worker: string | null): Plugin {
+export function platformPlugin(worker: string | null, unsafe = false): Plugin {
   return {
     name: "hearth-platform",
     setup(build) {
@@ -42,14 +43,25 @@ export function platformPlugin(worker: string | null): Plugin {
         if (!("hearth" in names)) return undefined;
         return { path: args.path, namespace: PLATFORM_NAMESPACE, sideEffects: false };
       });
-      build.onResolve({ filter: /^workerd:/ }, (args) => ({
-        errors: [{
-          text: `"${args.path}" exists inside workerd only and hearth does not provide it`,
-          notes: [{ text: "Modules named workerd:* are internals of Cloudflare's runtime; no deployed worker may import them either." }],
-        }],
-      }));
+      build.onResolve({ filter: /^workerd:/ }, (args) => {
+        if (args.path in UNSAFE_NAMES) {
+          if (unsafe) return { path: args.path, namespace: PLATFORM_NAMESPACE, sideEffects: false };
+          return {
+            errors: [{
+              text: `"${args.path}" is there with the compatibility flag "unsafe_module" only`,
+              notes: [{ text: 'It ends Durable Objects on demand, for tests: add "unsafe_module" to "compatibility_flags" of their configuration.' }],
+            }],
+          };
+        }
+        return {
+          errors: [{
+            text: `"${args.path}" exists inside workerd only and hearth does not provide it`,
+            notes: [{ text: "Modules named workerd:* are internals of Cloudflare's runtime; no deployed worker may import them either." }],
+          }],
+        };
+      });
       build.onLoad({ filter: /.*/, namespace: PLATFORM_NAMESPACE }, (args) => ({
-        contents: platformModule(args.path, names[args.path]!, worker),
+        contents: platformModule(args.path, exportsOf[args.path]!, worker),
         loader: "js",
       }));
     },

@@ -287,6 +287,11 @@ export class Residency implements Dispatcher {
     this.host.addon.agentSleep(namespace, id, resident.events);
   }
 
+  /** The lives whose objects are there, or about to be. */
+  *running(): Iterable<Agent> {
+    for (const agent of [...this.#lives()]) if (agent.object !== null || agent.busy) yield agent;
+  }
+
   *#lives(): Iterable<Agent> {
     for (const residents of this.#residents) {
       for (const resident of residents.values()) if (resident.life !== null) yield resident.life;

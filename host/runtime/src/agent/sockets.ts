@@ -208,6 +208,21 @@ export class AgentSockets {
     }
   }
 
+  /** Closes all, without an event for the agent. */
+  closeAll(code: number, reason: string): void {
+    this.table.write();
+    for (const record of [...this.#records]) {
+      if (record.connection === 0) abandonEnd(record.socket, code, reason);
+      record.forgetSocket();
+      record.release?.();
+      record.release = null;
+      this.#records.delete(record);
+      if (record.connection === 0) continue;
+      this.table.forget(record);
+      this.table.addon.closeSocket(null, record.connection, code, reason);
+    }
+  }
+
   /**
    * The agent sleeps: the core tells of its sockets again when it wakes. Those whose other end is held
    * by code stay here, with their tags and attachments.

@@ -125,6 +125,8 @@ export interface RuntimeServices {
   connectionOf(webSocket: object): number | Promise<number>;
   /** The agent of this host whose response a client end came in, if its end ends with its life. */
   socketOwner(webSocket: object): AgentInstance | null;
+  /** What another host asks of this one itself. */
+  hostCall?(action: string, args: readonly unknown[]): Promise<void>;
   /** A socket to put into a Response here for one that another host holds. */
   standIn(far: FarSocket): object;
 }

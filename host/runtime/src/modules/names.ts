@@ -34,6 +34,9 @@ export const NAMES: Record<string, readonly string[]> = {
   hearth: ["analyzeAgentEnvironment"],
 };
 
+/** The same for those that a compatibility flag allows; this one has a default export only. */
+export const UNSAFE_NAMES: Record<string, readonly string[]> = { "workerd:unsafe": ["default"] };
+
 /** Where the runtime keeps the modules' values: `globalThis[Symbol.for(MODULES_KEY)][specifier]`. */
 export const MODULES_KEY = "hearth.modules";
 

@@ -5,9 +5,10 @@ import { pathToFileURL } from "node:url";
 import * as durableObjects from "./durable_objects.ts";
 import * as email from "./email.ts";
 import * as hearth from "./hearth.ts";
-import { MODULES_KEY, moduleKey, NAMES } from "./names.ts";
+import { MODULES_KEY, moduleKey, NAMES, UNSAFE_NAMES } from "./names.ts";
 import * as node from "./node.ts";
 import * as sockets from "./sockets.ts";
+import * as unsafe from "./unsafe.ts";
 import { makeWorkerScope, type WorkersHooks } from "./worker_scope.ts";
 import * as workers from "./workers.ts";
 import * as workflows from "./workflows.ts";
@@ -20,6 +21,7 @@ const MODULES: Record<string, object> = {
   "cloudflare:node": node,
   "cloudflare:durable-objects": durableObjects,
   hearth,
+  "workerd:unsafe": unsafe,
 };
 
 const WORKERS = "cloudflare:workers";
@@ -32,7 +34,7 @@ const scopes = new Map<string, ReturnType<typeof makeWorkerScope>>();
 export interface FurtherWorker { name: string; folder: string }
 
 export function registerModules(further: readonly FurtherWorker[] = []): void {
-  for (const [specifier, names] of Object.entries(NAMES)) table[specifier] = pick(specifier, names, MODULES[specifier]!);
+  for (const [specifier, names] of Object.entries({ ...NAMES, ...UNSAFE_NAMES })) table[specifier] = pick(specifier, names, MODULES[specifier]!);
   for (const { name } of further) {
     const scope = makeWorkerScope();
     scopes.set(name, scope);

@@ -1,10 +1,10 @@
 // RPC as the rest of the runtime uses it: makes the stubs that user code gets, and the sessions with
 // other hosts. One for a host, made before the bundle is loaded.
 import type { AgentAddress, Peers, RuntimeServices } from "../agent/types.ts";
-import { AgentHook, EntrypointHook } from "./local.ts";
+import { AgentHook, EntrypointHook, HostHook } from "./local.ts";
 import { currentGate, setDispatcher } from "./owner.ts";
 import { PeerSessions } from "./peer.ts";
-import { newAgentStub, newFetcher, setOutputGate } from "./stub.ts";
+import { hookOf, newAgentStub, newFetcher, setOutputGate } from "./stub.ts";
 
 export interface Rpc {
   readonly peers: Peers;
@@ -14,6 +14,10 @@ export interface Rpc {
   entrypoint(name: string, props?: unknown, worker?: number): object;
   /** `ctx.exports.Name` of an entrypoint: a stub, and a function that takes `{ props }`. */
   loopback(name: string, worker?: number): object;
+  /** Whose stub that is; null: not of an agent that every host finds. */
+  addressOf(stub: unknown): AgentAddress | null;
+  /** Asks another host itself: its services' hostCall() answers. */
+  callHost(peer: number, action: string, args: readonly unknown[]): Promise<void>;
 }
 
 export function createRpc(services: RuntimeServices): Rpc {
@@ -23,11 +27,17 @@ export function createRpc(services: RuntimeServices): Rpc {
   const entrypoint = (name: string, props: unknown, worker: number): EntrypointHook =>
     new EntrypointHook(name, props, worker, services);
   const agent = (address: AgentAddress): AgentHook => new AgentHook(address, dispatcher, peers, true);
-  const peers = new PeerSessions(services, { agent, entrypoint });
+  const hostCall = services.hostCall ?? (async (action: string) => { throw new Error(`This host does not know "${action}".`); });
+  const peers = new PeerSessions(services, { agent, entrypoint, host: () => new HostHook(hostCall) });
   return {
     peers,
     agentStub: (address, id) => newAgentStub(agent(address), id, address.name || undefined),
     entrypoint: (name, props = {}, worker = 0) => newFetcher(entrypoint(name, props, worker)),
+    addressOf: (stub) => {
+      const hook = typeof stub === "object" && stub !== null ? hookOf(stub) : null;
+      return hook instanceof AgentHook && hook.portable ? hook.address : null;
+    },
+    callHost: (peer, action, args) => peers.callHost(peer, action, args),
     loopback: (name, worker = 0) => loopback((props) => newFetcher(entrypoint(name, props, worker))),
   };
 }

@@ -266,3 +266,27 @@ export class EntrypointHook extends Hook {
   }
   override dispose(): void {}
 }
+
+/** What hosts ask of each other themselves. */
+export class HostHook extends Hook {
+  readonly #answer: (action: string, args: readonly unknown[]) => Promise<void>;
+
+  constructor(answer: (action: string, args: readonly unknown[]) => Promise<void>) {
+    super();
+    this.#answer = answer;
+  }
+  override call(path: readonly string[], args: Payload | null): Reply {
+    return new LocalReply(root(async () => {
+      try {
+        await this.#answer(path[0] ?? "", (args?.value ?? []) as unknown[]);
+        return copyValue(undefined);
+      } finally {
+        args?.dispose();
+      }
+    }));
+  }
+  override dup(): Hook {
+    return this;
+  }
+  override dispose(): void {}
+}

@@ -45,6 +45,7 @@ interface WireResponse {
 type MakeHooks = {
   agent(address: AgentAddress): AgentHook;
   entrypoint(name: string, props: unknown, worker: number): EntrypointHook;
+  host(): Hook;
 };
 type Source = { open(): ReadableStream<Uint8Array>; cancel(reason?: unknown): void };
 
@@ -203,6 +204,7 @@ class Session implements Table, ObjectSession {
 
   #target(target: Target): Hook {
     if (target[0] === "agent") return this.#make.agent(addressOf([target[1], target[2], target[3]]));
+    if (target[0] === "host") return this.#make.host();
     const hook = target[0] === "export" ? this.#exports.get(target[1]) : this.#answers.get(target[1])?.pipeline();
     if (hook === undefined) throw new Error(DISPOSED);
     return hook;
@@ -440,6 +442,11 @@ export class PeerSessions implements Peers, PeerCalls {
 
   call(address: AgentAddress, path: readonly string[], args: readonly unknown[]): Promise<unknown> {
     return invoke(this.#make.agent(address), path, args);
+  }
+
+  /** Asks another host itself. */
+  async callHost(peer: number, action: string, args: readonly unknown[]): Promise<void> {
+    await this.#session(peer).call(["host"], [action], new Payload(args)).promise;
   }
 
   received(peer: number, data: Uint8Array): void {

@@ -3,11 +3,12 @@
 import { DISPOSED, Hook, LocalReply, type Payload, quiet, type Reply } from "./hook.ts";
 import { disposedReply } from "./stub.ts";
 
-/** What a call is made on: an agent, an object of the receiver's, or the result of an earlier call. */
+/** What a call is made on: an agent, an object of the receiver's, the result of an earlier call, or the host itself. */
 export type Target =
   | readonly ["agent", number, string, string]
   | readonly ["export", number]
-  | readonly ["answer", number];
+  | readonly ["answer", number]
+  | readonly ["host"];
 
 /** The session with the host that an object lives on. */
 export interface ObjectSession {

@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import type { Addon, Database } from "../addon.ts";
 import { MODULES_KEY } from "../modules/names.ts";
 import { configureHearth, registerModules } from "../modules/register.ts";
+import { configureUnsafe } from "../modules/unsafe.ts";
 import { createRpc, type Rpc } from "../rpc/index.ts";
 import { AgentHook } from "../rpc/local.ts";
 import { currentGate } from "../rpc/owner.ts";
@@ -38,6 +39,7 @@ import { LoadedWorker, type LoadServices } from "./loaded.ts";
 import { HostLog } from "./log.ts";
 import { restoreNames } from "./names.ts";
 import { Reporter } from "./report.ts";
+import { answerUnsafe, unsafeHooks } from "./unsafe.ts";
 import { watchLoop } from "./watch.ts";
 import { setRoot } from "./where.ts";
 
@@ -99,6 +101,7 @@ export class Worker implements AgentHost {
         return isThenable(bound) ? bound.then(({ connection }) => connection) : bound.connection;
       },
       socketOwner: (socket) => this.residency.sockets.ownerOf(socket as WebSocket),
+      hostCall: (action, args) => answerUnsafe(this.residency, action, args),
       standIn: (far) => this.residency.sockets.standIn(far),
     });
   }
@@ -130,6 +133,7 @@ export class Worker implements AgentHost {
     this.faults.complaints.watch(console, (error) => currentAgent()?.swallow(error) ?? false);
     configureHearth([document, ...further].map(({ environment }) => environment),
                     () => this.#workerNumber(), (number, name) => this.#workers[number]?.classNamed(name) !== undefined);
+    configureUnsafe(unsafeHooks(this.residency, this.rpc));
     for (const worker of this.#workers) await worker.load();
     const first = this.#workers[0]!;
     this.#requests = new Requests(this, first.entrypoints, this.residency.sockets, first.assets, this.#pending);
