@@ -151,7 +151,9 @@ void HeadReader::on_field_impl(http::field field, BeastView beast_name, BeastVie
 std::optional<HttpFault> HeadReader::check_upgrade() {
   if (head_.method != "GET") return HttpFault{400, "a WebSocket handshake is a GET request"};
   if (!connection_upgrade_) {
-    return HttpFault{400, "a WebSocket handshake needs the header Connection: Upgrade"};
+    return HttpFault{400,
+                     "a WebSocket handshake needs the header Connection: Upgrade, which a proxy in "
+                     "between has to set (nginx: proxy_set_header Connection upgrade)"};
   }
   if (versions_ != 1 || websocket_version_ != "13") {
     return HttpFault{426, "a WebSocket handshake needs the header Sec-WebSocket-Version: 13" +

@@ -19,7 +19,11 @@ int hex_digit(char c) {
 }  // namespace
 
 bool HttpParser::refuse(std::uint16_t status, std::string message) {
-  fault_ = {status, std::move(message)};
+  return refuse(HttpFault{status, std::move(message)});
+}
+
+bool HttpParser::refuse(HttpFault fault) {
+  fault_ = std::move(fault);
   state_ = State::kFault;
   return false;
 }
@@ -89,7 +93,7 @@ std::size_t HttpParser::scan_head(std::string_view bytes) {
       continue;
     }
     if (auto fault = lines_++ == 0 ? check_request_line(line) : check_field_line(line)) {
-      refuse(fault->status, std::move(fault->message));
+      refuse(*std::move(fault));
       return 0;
     }
   }
@@ -117,7 +121,7 @@ HttpParser::Event HttpParser::next_head(std::string_view data, std::size_t& cons
   if (held > 0) std::string().swap(partial_);
   line_start_ = searched_ = lines_ = skipped_ = 0;
   if (fault) {
-    refuse(fault->status, std::move(fault->message));
+    refuse(*std::move(fault));
     return Event::kFault;
   }
   return begin_body();
@@ -257,8 +261,7 @@ bool HttpParser::trailer_byte(char byte, bool& done) {
     done = true;
     return true;
   }
-  if (auto fault = check_field_line(partial_))
-    return refuse(fault->status, std::move(fault->message));
+  if (auto fault = check_field_line(partial_)) return refuse(*std::move(fault));
   partial_.clear();
   return true;
 }

@@ -65,6 +65,7 @@ class HttpParser {
   bool trailer_byte(char byte, bool& done);
   Event end_body();
   bool refuse(std::uint16_t status, std::string message);
+  bool refuse(HttpFault fault);
 
   std::size_t head_bytes_max_;
   std::size_t body_bytes_max_;

@@ -72,6 +72,19 @@ TEST_F(HttpServer, RefusesAWrongRequestWithAReasonAndCloses) {
   EXPECT_EQ(seen_.requests.size(), 1U);
 }
 
+TEST_F(HttpServer, AHandshakeThatIsRefusedHasItsOwnCode) {
+  start();
+  Client client(*this);
+  client.send(get("/",
+                  "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                  "Sec-WebSocket-Version: 8\r\n"));
+  const std::string answer = client.read_to_end();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 426 ")) << answer;
+  EXPECT_NE(answer.find("Sec-WebSocket-Version: 13\r\n"), std::string::npos) << answer;
+  EXPECT_NE(answer.find(R"({"error":{"code":"R410",)"), std::string::npos) << answer;
+}
+
 TEST_F(HttpServer, AnErrorAnswerIsSeenByAClientThatGoesOnSending) {
   start();
   Client client(*this);

@@ -153,14 +153,16 @@ describe("a handshake that cannot be", hearthOnly, () => {
     return { ...JSON.parse(response.body).error, status: response.status, headers: response.headers };
   };
   test("of another version is told the right one", async (t) => {
-    const { code, status, message, headers } = await told(t, { "Sec-WebSocket-Version": "8" });
+    const { code, status, message, headers, fix, docs } = await told(t, { "Sec-WebSocket-Version": "8" });
     assert.deepEqual([code, status, headers.get("sec-websocket-version")], ["R410", 426, "13"]);
+    assert.match(fix, /Correct the header/, "the catalogue's cure");
+    assert.match(docs, /diagnostics\.md#r410$/);
     assert.match(message, /Sec-WebSocket-Version: 13, not 8/);
   });
   test("without Connection: Upgrade", async (t) => {
     const { code, status, message } = await told(t, { Connection: "keep-alive" });
     assert.deepEqual([code, status], ["R410", 400]);
-    assert.match(message, /Connection: Upgrade/);
+    assert.match(message, /Connection: Upgrade.*nginx: proxy_set_header Connection upgrade/);
   });
   test("of which a proxy took Upgrade away", async (t) => {
     const { code, status, message, headers } = await told(t, { Upgrade: undefined, Connection: "close" });
@@ -168,8 +170,8 @@ describe("a handshake that cannot be", hearthOnly, () => {
     assert.match(message, /a proxy in between took it away.*proxy_set_header Upgrade/);
   });
   test("that came as HTTP/1.0", async (t) => {
-    const { code, status, message } = await told(t, {}, { version: "HTTP/1.0" });
-    assert.deepEqual([code, status], ["R410", 426]);
+    const { code, status, message, headers } = await told(t, {}, { version: "HTTP/1.0" });
+    assert.deepEqual([code, status, headers.get("upgrade")], ["R410", 426, "websocket"]);
     assert.match(message, /proxy_http_version 1\.1/);
   });
 });
