@@ -2,6 +2,7 @@
 // or reset. The input gate is `open`: while it is shut (construction, blockConcurrencyWhile, an
 // asynchronous transaction) events wait in order. Events begin one at a time, with microtasks drained
 // between, and run interleaved at their awaits. Nothing of a life runs once it is broken.
+import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Database } from "../addon.ts";
 import { BLOCKED_TOO_LONG, expectReset, resetError, storageError } from "./errors.ts";
 import type { AgentClass, AgentHost, UserObject } from "./host.ts";
@@ -57,6 +58,7 @@ export class Agent implements AgentInstance, StorageOwner {
   /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
   alarmRefused = false;
   restorePending = false;
+  transactionScope: AsyncLocalStorage<true> | null = null;
   facets: FacetTable | null = null;
   #phase: Phase;
   #shut = 0;
@@ -87,6 +89,8 @@ export class Agent implements AgentInstance, StorageOwner {
   get gate(): Database | null { return this.#database; }
 
   get durable(): boolean { return this.#database === null || this.#database.durable; }
+
+  get insideTransaction(): boolean { return this.transactionScope?.getStore() === true; }
 
   get state(): DurableObjectState {
     return (this.#state ??= new DurableObjectState(this));

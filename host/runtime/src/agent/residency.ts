@@ -157,7 +157,7 @@ export class Residency implements Dispatcher {
 
   callAgent(address: AgentAddress, operation: AgentOperation): Promise<unknown> {
     const caller = currentAgent();
-    if (caller !== null && caller.gate !== null && !caller.gate.durable) {
+    if (caller !== null && !caller.durable && !caller.insideTransaction) {
       return new Promise((resolve, reject) => {
         caller.afterDurable((error) => {
           if (error) reject(error);

@@ -2,6 +2,7 @@
 // transactions. Nothing here waits for the disk: the addon commits what one turn wrote, and the
 // output gate holds what leaves the agent until that is durable. Promises exist because the platform
 // has them; they are settled when they are returned, but for sync() and transaction().
+import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Database, ListOptions } from "../addon.ts";
 import { STORAGE_GONE } from "./errors.ts";
 import { SqlStorage, type DatabaseSource } from "./sql.ts";
@@ -22,6 +23,8 @@ export interface StorageOwner {
   readonly hasAlarmHandler: boolean;
   /** The alarm whose handler runs now: hidden from getAlarm(), kept until the handler has succeeded. */
   runningAlarm: number | null;
+  /** Set in code that a storage.transaction() runs; made by the first. */
+  transactionScope: AsyncLocalStorage<true> | null;
   closeGate(): void;
   openGate(): void;
   whenDurable(): Promise<void>;

@@ -1,12 +1,13 @@
 // storage.transaction(): an asynchronous closure whose writes are kept together or not at all. While
 // it runs no new event of the agent begins, and transactions of events that run already take turns;
-// one started inside another is nested in it.
+// one started inside another is nested in it. What the closure asks of others does not wait for the
+// transaction's own writes, which are not durable before the answers have come.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { STORAGE_GONE } from "./errors.ts";
 import type { KeyValues } from "./key_values.ts";
 import type { DatabaseSource } from "./sql.ts";
 import type { DurableObjectStorage, StorageOwner } from "./storage.ts";
-import type { ListOptions } from "../addon.ts";
+import type { Database, ListOptions } from "../addon.ts";
 
 type State = "open" | "rolled back" | "committed";
 
@@ -87,8 +88,6 @@ export class DurableObjectTransaction {
 export class Transactions {
   readonly #source: DatabaseSource;
   readonly #owner: StorageOwner;
-  /** Which transactions the running code is inside of. */
-  #scope: AsyncLocalStorage<true> | null = null;
   #last: Promise<unknown> = Promise.resolve();
   #depth = 0;
 
@@ -103,7 +102,7 @@ export class Transactions {
 
   async run<T>(closure: (transaction: DurableObjectTransaction) => T | Promise<T>,
                make: () => DurableObjectTransaction): Promise<T> {
-    const scope = (this.#scope ??= new AsyncLocalStorage<true>());
+    const scope = (this.#owner.transactionScope ??= new AsyncLocalStorage<true>());
     if (scope.getStore()) return this.#one(closure, make());
     const turn = this.#last.then(() => scope.run(true, () => this.#one(closure, make())));
     this.#last = turn.catch(() => {});
@@ -112,18 +111,21 @@ export class Transactions {
 
   async #one<T>(closure: (transaction: DurableObjectTransaction) => T | Promise<T>,
                 transaction: DurableObjectTransaction): Promise<T> {
-    const database = this.#source.usable;
     this.#owner.closeGate();
     this.#depth++;
-    database.begin();
+    let database: Database | null = null;
     try {
+      // What was written before is durable first: calls from inside do not wait for anything any more.
+      if (this.#depth === 1) await this.#owner.whenDurable();
+      database = this.#source.usable;
+      database.begin();
       const result = await closure(transaction);
       if (this.#owner.broken) throw new Error(STORAGE_GONE);
       if (DurableObjectTransaction.isRolledBack(transaction)) database.rollback();
       else database.commit();
       return result;
     } catch (error) {
-      if (!this.#owner.broken) database.rollback();
+      if (!this.#owner.broken) database?.rollback();
       throw error;
     } finally {
       DurableObjectTransaction.end(transaction);

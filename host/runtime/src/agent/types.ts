@@ -39,6 +39,8 @@ export interface AgentInstance {
   readonly database: Database;
   /** True when nothing that it wrote is still waiting to be durable; does not open the database. */
   readonly durable: boolean;
+  /** The running code is inside a storage.transaction() of it: nothing that it asks of others may wait for that. */
+  readonly insideTransaction?: boolean;
   /** True from a reset or an eviction on: nothing more may be done with it. */
   readonly broken: boolean;
   /**

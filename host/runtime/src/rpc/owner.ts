@@ -44,6 +44,7 @@ export function currentOwner(): Owner {
 const waiting = new Map<AgentInstance, Promise<void>>();
 
 function gateOf(agent: AgentInstance): Promise<void> | null {
+  if (agent.insideTransaction) return null;
   const before = waiting.size === 0 ? undefined : waiting.get(agent);
   if (agent.durable) return before ?? null;
   const gate = before ? before.then(() => agent.whenDurable()) : agent.whenDurable();
