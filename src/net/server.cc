@@ -1,11 +1,13 @@
 #include "net/server.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -15,6 +17,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 #include "net/address.h"
@@ -124,6 +127,9 @@ class ServerImpl final : public Server {
   void close_listener();
   void watch_listener(bool wanted);
   void accept();
+  bool descriptor_free() const;
+  void stall(int error);
+  void unstall();
   void await_ready();
   void await_sweep();
   void check_stopped();
@@ -139,6 +145,8 @@ class ServerImpl final : public Server {
   int listener_ = -1;
   UnixListener unix_;       // whose descriptor it is, for a Unix socket
   bool listening_ = false;  // the listener is in the poll set
+  bool stalled_ = false;    // the last client in line could not be accepted
+  int highest_ = -1;        // of the descriptors that clients have had
   HubHandover handover_{hub_, listener_control()};
   std::uint16_t port_ = 0;
 };
@@ -269,6 +277,7 @@ void ServerImpl::await_sweep() {
 void ServerImpl::accept() {
   for (int i = 0; i < kAcceptsPerTurn && listener_ >= 0; ++i) {
     if (hub_.full()) return watch_listener(false);
+    if (!descriptor_free()) return stall(EMFILE);
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     const int fd = ::accept4(listener_, reinterpret_cast<sockaddr*>(&peer), &size,
@@ -277,18 +286,40 @@ void ServerImpl::accept() {
       // Out of descriptors or memory: clients wait in the backlog until the next sweep. Others are
       // faults of that one client.
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        watch_listener(false);
-        return;
+        return stall(errno);
       }
-      if (errno == EAGAIN) return;
+      if (errno == EAGAIN) return i > 0 ? unstall() : void();
       continue;
     }
+    highest_ = std::max(highest_, fd);
     bool loopback = false;
     std::string address = address_text(peer, loopback);
     Connection& connection = hub_.add(fd);
     connection.set_session(std::make_unique<HttpSession>(connection, std::move(address), loopback));
     connection.set_deadline(hub_.now_ms() + hub_.options.keep_alive_timeout_ms);
   }
+  unstall();
+}
+
+// Whether clients may take the next descriptor. The lowest free one is asked for only when clients
+// have come near to what is kept from them.
+bool ServerImpl::descriptor_free() const {
+  const auto most = static_cast<int>(hub_.options.descriptors_for_clients);
+  if (most == 0 || highest_ + 1 < most) return true;
+  const int lowest = ::fcntl(listener_, F_DUPFD_CLOEXEC, 0);
+  if (lowest >= 0) ::close(lowest);
+  return lowest >= 0 && lowest < most;
+}
+
+void ServerImpl::stall(int error) {
+  watch_listener(false);
+  if (std::exchange(stalled_, true) || !hub_.options.on_accepting) return;
+  hub_.options.on_accepting(error);
+}
+
+// All who waited have been accepted, or many.
+void ServerImpl::unstall() {
+  if (std::exchange(stalled_, false) && hub_.options.on_accepting) hub_.options.on_accepting(0);
 }
 
 SocketId ServerImpl::upgrade(RequestId request, std::string_view headers) {

@@ -91,6 +91,10 @@ struct ServerOptions {
   std::uint32_t ping_interval_ms = kPingIntervalMs;
   bool websocket_compression = true;
   FaultWords fault_body{};  // empty: code and message alone
+  // No client is accepted while the lowest free descriptor is this one or higher. 0: any will do.
+  std::uint32_t descriptors_for_clients = 0;
+  // Accepting stopped for want of descriptors or memory (errno), and later goes on (0).
+  std::function<void(int error)> on_accepting{};
 };
 
 struct ServerCounters {

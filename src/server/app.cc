@@ -48,10 +48,10 @@ App::~App() = default;
 
 int App::run() {
   ::signal(SIGPIPE, SIG_IGN);
-  os::raise_descriptor_limit();
   if (const Status opened = console_.open_file(); !opened) {
     return fail(opened.error().message), exit_code_;
   }
+  descriptors_.at_start();
   if (!start()) return exit_code_ == 0 ? 1 : exit_code_;
   context_.run();
   return exit_code_;
@@ -145,7 +145,7 @@ std::uint32_t App::hang_timeout_ms() const {
   return options_.hang_timeout_s.value_or(dev() ? 5 : 30) * 1'000;
 }
 
-net::ServerOptions App::network_options() const {
+net::ServerOptions App::network_options() {
   net::ServerOptions options;
   options.address = !options_.ip.empty()      ? options_.ip
                     : !first().dev_ip.empty() ? first().dev_ip
@@ -154,6 +154,10 @@ net::ServerOptions App::network_options() const {
   options.fault_body = core::request_fault_body;
   options.request_body_bytes_max = options_.body_bytes_max;
   options.ping_interval_ms = options_.ping_s * 1'000;
+  options.descriptors_for_clients = descriptors_.for_clients();
+  options.on_accepting = [this](int error) {
+    descriptors_.on_accepting(error, network_->counters().connections_open);
+  };
   return options;
 }
 

@@ -21,6 +21,7 @@
 #include "server/console.h"
 #include "server/deploy_api.h"
 #include "server/deployer.h"
+#include "server/descriptor_watch.h"
 #include "server/health.h"
 #include "server/node_launcher.h"
 #include "server/options.h"
@@ -74,7 +75,7 @@ class App {
   ServerHealth health() const;
   // Of the worker with that number, as JSON.
   std::string environment(std::size_t number) const;
-  net::ServerOptions network_options() const;
+  net::ServerOptions network_options();
   void take_over_when_warm();
   void prepare_upgrade();
   void await_upgrade_signal();
@@ -112,6 +113,7 @@ class App {
   boost::asio::signal_set signals_{context_};
   boost::asio::signal_set upgrade_signal_{context_};
   Console console_;
+  DescriptorWatch descriptors_{clock_, console_};
   const std::int64_t started_ms_;
   Companions companions_;
   std::vector<project::Project> read_;                // until there are builds of them
