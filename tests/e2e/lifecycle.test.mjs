@@ -40,6 +40,7 @@ describe("kill -9 of all of it", suite, () => {
           if (answer?.status === 200) acknowledged.set(name, Number(answer.text));
         }
       });
+      await until(() => acknowledged.size === 8, "an acknowledgement for each writer");
       await delay(250);
       stopping = true;
       await target.kill();
@@ -51,7 +52,6 @@ describe("kill -9 of all of it", suite, () => {
         assert.ok(kept <= value + 1, `${name} was acknowledged ${value} and holds ${kept}: a write came from nowhere`);
         acknowledged.set(name, kept);
       }
-      assert.equal(acknowledged.size, 8);
     }
   });
 
@@ -192,13 +192,17 @@ describe("resources", suite, () => {
   test("a thousand clients that come and go leave no descriptor behind", async (t) => {
     const target = await startFor(t, "raw");
     await http(target.url);
-    const before = descriptors(target.pid).length;
-    for (let round = 0; round < 5; round++) {
+    const comeAndGo = async () => {
       const sockets = await Promise.all(Array.from({ length: 100 }, (_, i) => Socket.connect(`${target.ws}/room/fd${i % 7}?user=u`)));
       await Promise.all(Array.from({ length: 100 }, () => http(`${target.url}/`)));
       sockets.forEach((socket, i) => (i % 2 === 0 ? socket.ws.terminate() : socket.ws.close()));
       await Promise.all(sockets.map((socket) => socket.closed));
-    }
+    };
+    // What is opened once, as the ledger is for its first lines, is open after the first round.
+    await comeAndGo();
+    await until(() => descriptors(target.pid).some((path) => path.endsWith("ledger.sqlite-wal")), "the ledger");
+    const before = descriptors(target.pid).length;
+    for (let round = 0; round < 5; round++) await comeAndGo();
     await until(() => descriptors(target.pid).length <= before, () => `${before} before, ${descriptors(target.pid).length} after`);
   });
 });
