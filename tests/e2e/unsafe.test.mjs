@@ -14,7 +14,8 @@ const kNotRunning = "Error: Cannot evict Durable Object: it is not currently run
 const asker = (target) => async (path) => (await http(`${target.url}/${path}`)).json();
 const said = async (get, path) => (await get(path)).said;
 
-for (const args of onHearth ? [[], ["--hosts", "2"]] : [[]]) {
+const kHostsGiven = (process.env.HEARTH_ARGS ?? "").includes("--hosts");
+for (const args of onHearth && !kHostsGiven ? [[], ["--hosts", "2"]] : [[]]) {
   describe(`workerd:unsafe ${args.join(" ")}`, { concurrency: 1 }, () => {
     test("evict ends the memory; storage, the WebSocket and its attachment stay", async (t) => {
       const target = await startFor(t, "unsafe", { args });
