@@ -24,6 +24,8 @@ std::string_view moment(char letter) {
       return "The bundle and the code";
     case 'S':
       return "The start";
+    case 'P':
+      return "A server seen from outside";
     default:
       return "Requests";
   }

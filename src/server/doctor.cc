@@ -20,6 +20,7 @@
 #include "project/workers.h"
 #include "server/bundler.h"
 #include "server/doctor_print.h"
+#include "server/doctor_url.h"
 #include "server/node_launcher.h"
 #include "server/state_check.h"
 #include "wire/codec.h"
@@ -308,6 +309,30 @@ std::string fix(const Options& options, Examination& examination) {
   return diffs;
 }
 
+// Puts beside what was found within what a running server shows. Without a project here that is
+// all there is to look at.
+void add_outside(const Options& options, Examination& examination) {
+  OutsideRequest request;
+  request.url = options.url;
+  request.origin = options.origin;
+  request.idle_s = options.idle_s;
+  if (examination.project) {
+    for (const auto& each : examination.project->bindings) {
+      request.segments.push_back(each.url_segment);
+    }
+  }
+  OutsideView view = look_from_outside(request);
+  if (examination.config_path.empty()) {
+    std::erase_if(examination.findings, [](const Finding& each) { return each.code == "C111"; });
+    examination.looked = true;
+  }
+  examination.looked = examination.looked && view.looked;
+  std::move(view.findings.begin(), view.findings.end(), std::back_inserter(examination.findings));
+  std::move(view.notes.begin(), view.notes.end(), std::back_inserter(examination.notes));
+  std::stable_sort(examination.findings.begin(), examination.findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.weight < b.weight; });
+}
+
 }  // namespace
 
 std::vector<Finding> build_findings(std::string_view text, const fs::path& root) {
@@ -348,6 +373,7 @@ int doctor_of(const Options& options, fs::path& config_path) {
     const std::string diffs = fix(options, examination);
     if (!options.json) print(diffs);
   }
+  if (!options.url.empty()) add_outside(options, examination);
   const int code = exit_code_of(examination);
   if (options.json) {
     print(examination_json(examination, code));

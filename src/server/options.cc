@@ -75,6 +75,17 @@ void add_project_options(CLI::App& command, Raw& raw) {
 
 void add_doctor_options(CLI::App& command, Raw& raw) {
   command.add_flag("--json", raw.options.json, "print the findings as JSON");
+  CLI::Option* url = command.add_option(
+      "--url", raw.options.url, "look at a running server from outside as well, such as https://…");
+  command
+      .add_option("--idle", raw.options.idle_s,
+                  "with --url: hold a WebSocket for so many seconds without a message")
+      ->check(CLI::Range(0, 3'600))
+      ->needs(url);
+  command
+      .add_option("--origin", raw.options.origin,
+                  "with --url: the origin of a page that is meant to reach the agents")
+      ->needs(url);
   command.add_flag("--fix", raw.options.fix, "apply the edits that are safe, and show them");
 }
 

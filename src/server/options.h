@@ -34,6 +34,9 @@ struct Options {
   std::size_t body_bytes_max = kRequestBodyBytesMax;
   unsigned history_days = 30;                     // of each agent, to recover from; 0: none
   bool json = false;                              // doctor: the findings as JSON
+  std::string url;                                // doctor: a running server to look at; for it:
+  std::uint32_t idle_s = 0;                       // how long a socket is held
+  std::string origin;                             // of a page that is meant to reach it
   bool fix = false;                               // doctor: apply the safe edits
   std::string code;                               // explain
   std::uint32_t ping_s = kPingIntervalMs / 1000;  // 0: idle WebSockets are not pinged
