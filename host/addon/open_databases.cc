@@ -26,7 +26,9 @@ std::size_t limit_of_process() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kOpenMin;
   const auto descriptors = static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, 1U << 20));
   const std::size_t reserved = std::min(kReservedMax, descriptors / 2);
-  return std::max(kOpenMin, (descriptors - reserved) / kDescriptorsEach);
+  // Those that are being closed have theirs until they are.
+  const std::size_t fit = (descriptors - reserved) / kDescriptorsEach;
+  return std::max(kOpenMin, fit * kClosingShare / (kClosingShare + 1));
 }
 
 }  // namespace
