@@ -37,10 +37,10 @@ Result<os::SharedMemory> make_progress_page();
 struct Document {
   std::uint64_t version = 0;
   std::string json;
-  bool loaded = false;  // some host was Ready with it
+  bool loaded = false;    // some host was Ready with it
   bool switched = false;  // every slot has had a host that runs it
-  bool failed = false;  // LoadFailed: it is not tried again
-  std::string failure;  // LoadFailed's JSON
+  bool failed = false;    // LoadFailed: it is not tried again
+  std::string failure;    // LoadFailed's JSON
 };
 
 enum class HostState { kStarting, kWarm, kActive, kDraining, kEnded };

@@ -67,7 +67,8 @@ struct Migration {
   std::vector<Transfer> transferred_classes;
 };
 
-// One Durable Object entry of `exports`, the newer form: how a class stands, not what to do with it.
+// One Durable Object entry of `exports`, the newer form: how a class stands, not what to do with
+// it.
 struct ExportedClass {
   enum class State { kCreated, kDeleted, kRenamed, kTransferred, kExpectingTransfer };
   std::string name;

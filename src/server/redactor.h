@@ -1,6 +1,6 @@
 // Takes the project's secrets out of what is logged: each occurrence of a value becomes
-// "[NAME redacted]". A value is looked for as it is, as JSON, util.inspect and URLs write it, and each
-// longer line of one with several lines by itself. Values under kSecretBytesMin are left: they
+// "[NAME redacted]". A value is looked for as it is, as JSON, util.inspect and URLs write it, and
+// each longer line of one with several lines by itself. Values under kSecretBytesMin are left: they
 // would be found everywhere. Values once known stay known, as code that was reloaded may still hold
 // them. Loop thread.
 #pragma once

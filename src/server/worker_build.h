@@ -39,7 +39,7 @@ class WorkerBuild {
   ~WorkerBuild();
 
   const project::Project& project() const { return project_; }
-  const CodeFacts& facts() const { return facts_; }  // of the last good build
+  const CodeFacts& facts() const { return facts_; }      // of the last good build
   const std::string& bundle() const { return bundle_; }  // empty: none was whole yet
 
   Status start();
