@@ -28,8 +28,10 @@ test("two pages share their notes, and are there again after a restart", hearthO
   for (const page of [one, two]) await page.locator("li", { hasText: "<b>buy milk</b>" }).waitFor();
   await two.locator("#echo").click();
   await two.locator("output", { hasText: "echo: hello" }).waitFor();
+  // Seen while it stops: the page tries again soon, and says then that nobody is there.
+  const told = one.locator("#status", { hasText: "closed: 1001" }).waitFor();
   await target.stop({ checkDescriptors: false, keepState: true });
-  await one.locator("#status", { hasText: "closed: 1001" }).waitFor();
+  await told;
   await target.restart();
   await one.locator("#status", { hasText: "connected" }).waitFor({ timeout: 20_000 });
   await one.locator("li", { hasText: "buy milk" }).waitFor();
