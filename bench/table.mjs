@@ -52,7 +52,7 @@ export function tables(cases, results, facts) {
     lines.push("| case | hearth | workerd | ratio |", "|---|---|---|---|");
     for (const item of rest) {
       const { hearth, workerd, ratio } = results[item.id];
-      lines.push(`| ${item.title} | ${amount(item, hearth.value)}${item.kind === "memory" ? ` (core: ${amount(item, hearth.core)})` : ""} | ${amount(item, workerd.value)} | ${times(ratio)} |`);
+      lines.push(`| ${item.title} | ${amount(item, hearth.value)}${item.kind === "memory" && hearth.core ? ` (core: ${amount(item, hearth.core)})` : ""} | ${amount(item, workerd.value)} | ${times(ratio)} |`);
     }
     lines.push("");
   }
