@@ -1,10 +1,9 @@
 #include "core/ledger_writer.h"
 
-#include <signal.h>
-
 #include <utility>
 
 #include "core/ledger_file.h"
+#include "os/signals.h"
 
 namespace hearth::core {
 
@@ -27,13 +26,8 @@ bool LedgerWriter::take(std::unique_ptr<LedgerBatch> batch) {
   }
   ++taken_;
   if (!thread_.joinable()) {
-    // Signals are the loop's.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const os::BlockedSignals blocked;
     thread_ = std::thread([this] { run(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   wake_.notify_one();
   return true;

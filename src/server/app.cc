@@ -14,6 +14,7 @@
 #include "os/port_holder.h"
 #include "project/workers.h"
 #include "server/banner.h"
+#include "server/init_process.h"
 #include "server/state_check.h"
 #include "server/text.h"
 
@@ -197,6 +198,7 @@ void App::prepare_upgrade() {
       [this] {
         stopping_ = true;
         loop_.cancel(watch_timer_);
+        if (::getpid() == 1) prepare_to_stay();
         // Those that are only closing.
         network_->stop(1012, "hearth was upgraded", kShutdownTimeoutMs,
                        [this] { context_.stop(); });
@@ -208,7 +210,9 @@ void App::prepare_upgrade() {
 void App::await_upgrade_signal() {
   upgrade_signal_.async_wait([this](const boost::system::error_code& error, int) {
     if (error) return;
-    if (stopping_ || !serving_) {
+    if (upgrade_->done()) {
+      upgrade_->pass_on(SIGUSR2);
+    } else if (stopping_ || !serving_) {
       console_.say(core::Level::kWarn, "an upgrade was asked for, but nothing is served here yet");
     } else if (options_.inspect) {
       console_.say(core::Level::kWarn, "no upgrade with --inspect: the debugger's port is taken");
@@ -394,8 +398,16 @@ void App::reload_projects() {
 void App::wait_for_signals() {
   signals_.add(SIGINT);
   signals_.add(SIGTERM);
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
+  await_end_signal();
+}
+
+void App::await_end_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
+    if (upgrade_ && upgrade_->done()) {
+      upgrade_->pass_on(signal);
+      return await_end_signal();
+    }
     // The second time, at once.
     signals_.async_wait([](const boost::system::error_code& again, int) {
       if (!again) ::_exit(130);

@@ -97,6 +97,7 @@ class App {
   void reload_projects();
 
   void wait_for_signals();
+  void await_end_signal();
   void stop();
   void fail(const std::string& message);
   // Another process still serves, and this one is to take its place.

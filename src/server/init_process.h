@@ -7,7 +7,8 @@
 
 namespace hearth::server {
 
-// Signals are kept from here on, to be passed on.
+// Signals are kept from here on, to be passed on: called as soon as another serves, so that none
+// is lost on the way.
 void prepare_to_stay();
 // The exit code of the process that held `state`'s lock last.
 int stay_as_init(const std::filesystem::path& state);

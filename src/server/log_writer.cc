@@ -14,6 +14,8 @@
 #include <thread>
 #include <utility>
 
+#include "os/signals.h"
+
 namespace hearth::server {
 namespace {
 
@@ -76,6 +78,7 @@ struct LogWriter::Shared {
 LogWriter::LogWriter(int descriptor, DropText drop_text) : shared_(std::make_shared<Shared>()) {
   shared_->descriptor = descriptor;
   shared_->drop_text = std::move(drop_text);
+  const os::BlockedSignals blocked;
   std::thread([shared = shared_] { run(shared); }).detach();
 }
 

@@ -50,10 +50,7 @@ int main(int argc, char** argv) {
   {
     App app(std::move(*parsed.options));
     code = app.run();
-    if (app.handed_over() && ::getpid() == 1) {
-      prepare_to_stay();
-      state = app.state();
-    }
+    if (app.handed_over() && ::getpid() == 1) state = app.state();
   }
   return state.empty() ? code : stay_as_init(state);
 }

@@ -187,6 +187,10 @@ void Upgrade::on_exit(os::ExitStatus status) {
   fail(why);
 }
 
+void Upgrade::pass_on(int signal) {
+  if (done() && process_) process_->kill(signal);
+}
+
 void Upgrade::cancel() {
   if (phase_ == Phase::kDone) return;
   phase_ = Phase::kIdle;

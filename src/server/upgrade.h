@@ -46,6 +46,8 @@ class Upgrade {
   // This process is to end: the other one, if it has not taken over, ends too.
   void cancel();
   bool done() const { return phase_ == Phase::kDone; }
+  // Once done, what this process is asked for by a signal is the other one's to do.
+  void pass_on(int signal);
 
  private:
   enum class Phase { kIdle, kStarting, kSettling, kLeaving, kFailing, kDone };

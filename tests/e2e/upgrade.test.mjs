@@ -306,7 +306,7 @@ describe("an upgrade", suite, () => {
     const socket = await Socket.connect(`${url[1].replace("http", "ws")}/room/one?user=u`);
     for (let round = 1; round <= 2; round++) {
       assert.equal(await socket.ask(`before ${round}`), `before ${round}`);
-      process.kill(first, "SIGUSR2"); // the second time it is passed on
+      process.kill(first, "SIGUSR2"); // the second time it is passed on, though the first may still be leaving
       await until(() => (inside.output.match(/took over 1 WebSockets/g) ?? []).length === round, () => inside.output, kPatienceMs);
     }
     assert.equal(await socket.ask("after"), "after");
