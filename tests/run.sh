@@ -2,6 +2,9 @@
 # Every test of a build, fast ones first.
 #   tests/run.sh build/dev [cpp|ts|e2e|browser]...
 # The last line says how many passed and failed; it fails upon any failure, and if nothing ran.
+#
+# Real processes on a machine that others load meet deadlines late now and then: what failed is run
+# once more, by itself, and counts if it passes then. Which ones needed that is said at the end.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -14,6 +17,9 @@ logs=$build/test-logs
 mkdir -p "$logs"
 export HEARTH_BUILD=$build
 passed=0 failed=0
+second_tries=()
+# Longer than any suite takes on a slow machine; what hangs is a failure and not a silence.
+suite_limit=40m
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 
@@ -29,16 +35,19 @@ count() {
 run_cpp() {
   say "C++"
   if [ ! -f "$build/CTestTestfile.cmake" ]; then count C++ 0 1 1; return; fi
-  ctest --test-dir "$build" --output-on-failure --no-tests=error -j2 >"$logs/ctest.log" 2>&1
-  local status=$? total=0 bad=0
-  local line
-  line=$(grep -E 'tests passed, .* tests failed out of' "$logs/ctest.log" | tail -1)
-  if [ -n "$line" ]; then
-    bad=$(sed -E 's/.*, ([0-9]+) tests? failed out of.*/\1/' <<<"$line")
-    total=$(sed -E 's/.*out of ([0-9]+).*/\1/' <<<"$line")
+  timeout -k 10 "$suite_limit" ctest --test-dir "$build" --output-on-failure --no-tests=error -j2 \
+    >"$logs/ctest.log" 2>&1
+  local status=$? total bad
+  if [ "$status" -ne 0 ]; then
+    cat "$logs/ctest.log"
+    mapfile -t -O "${#second_tries[@]}" second_tries < <(sed -nE 's/^\s+[0-9]+ - (.*) \(.*\)$/\1/p' "$logs/ctest.log")
+    timeout -k 10 "$suite_limit" ctest --test-dir "$build" --output-on-failure --rerun-failed
+    status=$?
   fi
-  [ "$status" -eq 0 ] || cat "$logs/ctest.log"
-  count C++ $((total - bad)) "$bad" "$status"
+  total=$(sed -nE 's/^[0-9]+% tests passed, .* out of ([0-9]+)$/\1/p' "$logs/ctest.log" | tail -1)
+  bad=0
+  [ "$status" -eq 0 ] || bad=$(wc -l 2>/dev/null <"$build/Testing/Temporary/LastTestsFailed.log") || bad=1
+  count C++ $((${total:-0} - bad)) "$bad" "$status"
 }
 
 # types NAME TSCONFIG
@@ -53,20 +62,38 @@ types() {
   fi
 }
 
-# node_tests NAME CONCURRENCY FILE…
-node_tests() {
-  local name=$1 concurrency=$2 log
+# run_node NAME CONCURRENCY FILE…: leaves its outcome in good, bad and status.
+run_node() {
+  local log=$logs/${1//[^a-z0-9]/-}.log concurrency=$2 cancelled
   shift 2
-  [ $# -gt 0 ] || return
-  log=$logs/${name//[^a-z0-9]/-}.log
-  "$node" --disable-warning=ExperimentalWarning --test --test-concurrency="$concurrency" --test-timeout=180000 \
-    --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" "$@"
-  local status=$?
-  local good bad cancelled
+  timeout -k 10 "$suite_limit" "$node" --disable-warning=ExperimentalWarning --test --test-force-exit \
+    --test-concurrency="$concurrency" --test-timeout=180000 --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=tap --test-reporter-destination="$log" "$@"
+  status=$?
   good=$(sed -n 's/^# pass \([0-9]*\)/\1/p' "$log" | tail -1)
   bad=$(sed -n 's/^# fail \([0-9]*\)/\1/p' "$log" | tail -1)
   cancelled=$(sed -n 's/^# cancelled \([0-9]*\)/\1/p' "$log" | tail -1)
-  count "$name" "${good:-0}" $((${bad:-0} + ${cancelled:-0})) "$status"
+  good=${good:-0} bad=$((${bad:-0} + ${cancelled:-0}))
+  mapfile -t failed_files < <(sed -nE "s/^ *location: '(.*):[0-9]+:[0-9]+'$/\1/p" "$log" | sort -u)
+}
+
+# node_tests NAME CONCURRENCY FILE…
+node_tests() {
+  local name=$1 good bad status failed_files first_good first_bad first_failed
+  [ $# -gt 2 ] || return
+  run_node "$@"
+  if [ "$status" -ne 0 ] && [ ${#failed_files[@]} -gt 0 ] && [ ${#failed_files[@]} -le 5 ]; then
+    first_good=$good first_bad=$bad first_failed=("${failed_files[@]}")
+    say "$name: once more, one at a time"
+    run_node "$name, again" 1 "${failed_files[@]}"
+    if [ "$status" -eq 0 ] && [ "$good" -gt 0 ]; then
+      good=$((first_good + first_bad)) bad=0
+      second_tries+=("${first_failed[@]/#/$name: }")
+    else
+      good=$first_good bad=$first_bad status=1
+    fi
+  fi
+  count "$name" "$good" "$bad" "$status"
 }
 
 # npm ci in a folder, only when its lock file has changed since the last time.
@@ -132,6 +159,7 @@ for part in "${parts[@]}"; do
 done
 
 echo
+for each in "${second_tries[@]}"; do echo "passed at the second try only: ${each/#$PWD\//}"; done
 if [ $((passed + failed)) -eq 0 ]; then echo "no test ran"; fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
