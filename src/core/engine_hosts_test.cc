@@ -6,19 +6,10 @@
 namespace hearth::core {
 namespace {
 
+using testing::connection;
 using testing::CoreTest;
 using testing::FakeHost;
-using testing::Received;
-
-std::vector<std::string> texts(const std::vector<Received>& received) {
-  std::vector<std::string> all;
-  for (const Received& each : received) all.push_back(each.text);
-  return all;
-}
-
-ConnectionId connection(unsigned counter) {
-  return make_connection_id(0, 1, counter);
-}
+using testing::texts;
 
 TEST_F(CoreTest, EndsAHostThatSendsNonsense) {
   boot();

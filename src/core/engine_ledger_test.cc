@@ -132,12 +132,7 @@ TEST_F(EngineLedger, TellsOfAlarmsAndErrors) {
 TEST_F(EngineLedger, TellsOfAQuarantineAndItsEnd) {
   const auto socket = open_socket(host(), "a", id_);
   for (int i = 0; i < 3; ++i) {
-    FakeHost& dying = host();
-    message(socket, "die");
-    settle();
-    dying.begin(dying.take("SocketMessage").back().slot);
-    dying.die();
-    settle();
+    die_in_a_message(socket);
     world.advance(12'000);
   }
   const std::string lines = told();

@@ -6,21 +6,13 @@
 namespace hearth::core {
 namespace {
 
+using testing::connection;
 using testing::CoreTest;
 using ::testing::ElementsAre;
 using testing::FakeHost;
 using ::testing::HasSubstr;
 using testing::Received;
-
-std::vector<std::string> texts(const std::vector<Received>& received) {
-  std::vector<std::string> all;
-  for (const Received& each : received) all.push_back(each.text);
-  return all;
-}
-
-ConnectionId connection(unsigned counter) {
-  return make_connection_id(0, 1, counter);
-}
+using testing::texts;
 
 TEST_F(CoreTest, HandsEventsThatHadNotBegunToTheSpareInOrder) {
   boot();
@@ -111,12 +103,7 @@ TEST_F(CoreTest, QuarantinesAnAgentThatEndsItsHostsAndLeavesItsNeighboursAlone) 
   const net::SocketId good = open_socket(host(), "good", connection(2));
   for (int i = 0; i < 3; ++i) {
     ASSERT_FALSE(network.sockets[bad.value].close_code) << i;
-    FakeHost& dying = host();
-    message(bad, "die");
-    settle();
-    dying.begin(dying.take("SocketMessage").back().slot);
-    dying.die();
-    settle();
+    die_in_a_message(bad);
     world.advance(12'000);
   }
   EXPECT_EQ(network.sockets[bad.value].close_code, 4503);
@@ -143,12 +130,7 @@ TEST_F(CoreTest, QuarantinesNobodyForDeathsThatAreFarApart) {
   boot();
   const net::SocketId socket = open_socket(host(), "a", connection(1));
   for (int i = 0; i < 5; ++i) {
-    FakeHost& dying = host();
-    message(socket, "die");
-    settle();
-    dying.begin(dying.take("SocketMessage").back().slot);
-    dying.die();
-    settle();
+    die_in_a_message(socket);
     world.advance(31'000);
   }
   EXPECT_FALSE(network.sockets[socket.value].close_code);

@@ -6,6 +6,16 @@
 
 namespace hearth::core::testing {
 
+std::vector<std::string> texts(const std::vector<Received>& received) {
+  std::vector<std::string> all;
+  for (const Received& each : received) all.push_back(each.text);
+  return all;
+}
+
+ConnectionId connection(unsigned counter) {
+  return make_connection_id(0, 1, counter);
+}
+
 // Writes down what a host is sent.
 struct Reader {
   FakeHost& host;
@@ -261,6 +271,15 @@ FakeHost& CoreTest::host(unsigned slot) {
   }
   ADD_FAILURE() << "slot " << slot << " has no host";
   return *launcher.hosts.back();
+}
+
+void CoreTest::die_in_a_message(net::SocketId socket) {
+  FakeHost& dying = host();
+  message(socket, "die");
+  settle();
+  dying.begin(dying.take("SocketMessage").back().slot);
+  dying.die();
+  settle();
 }
 
 net::SocketId CoreTest::open_socket(FakeHost& to, const std::string& name, ConnectionId id,

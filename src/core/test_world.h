@@ -28,6 +28,11 @@ struct Received {
   std::uint32_t count = 0;
 };
 
+std::vector<std::string> texts(const std::vector<Received>& received);
+
+// One that the first host of slot 0 makes.
+ConnectionId connection(unsigned counter);
+
 class FakeHost final : public os::StreamEvents {
  public:
   FakeHost(std::unique_ptr<os::Stream> stream, wire::ProgressPage& page,
@@ -173,6 +178,8 @@ class CoreTest : public ::testing::Test {
   AgentId agent(const std::string& name);
   // The active host of a slot: the last one promoted to it.
   FakeHost& host(unsigned slot = 0);
+  // A message whose handler ends the host that it began on.
+  void die_in_a_message(net::SocketId socket);
   // A client's socket of an agent on `host`: request, SocketOpen, 101. Ends the Fetch.
   net::SocketId open_socket(FakeHost& host, const std::string& name, ConnectionId id,
                             std::uint8_t flags = wire::kSocketHibernatable);

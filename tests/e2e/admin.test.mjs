@@ -1,31 +1,16 @@
 // The admin interface of a running server, from its commands and by hand.
 import assert from "node:assert/strict";
 import { existsSync, statSync } from "node:fs";
-import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 
+import { ask } from "../lib/admin.mjs";
 import { http, Socket } from "../lib/clients.mjs";
 import { command } from "../lib/command.mjs";
 import { temporaryFolder } from "../lib/folders.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
 
 const suite = { skip: onHearth ? false : "hearth's own interface", concurrency: 1 };
-
-/** One request over the server's Unix socket. */
-function local(target, path, { method = "GET", body, headers = {} } = {}) {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath: join(target.state, "admin.sock"), path, method, headers, agent: false, timeout: 10_000 });
-    request.on("error", reject);
-    request.on("timeout", () => request.destroy(new Error(`${path}: no answer`)));
-    request.on("response", (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (part) => { text += part; });
-      response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, text, json: () => JSON.parse(text) }));
-    });
-    request.end(body);
-  });
-}
 
 describe("the admin interface", suite, () => {
   test("lists agents that are awake and asleep, running and stopped", async (t) => {
@@ -35,14 +20,14 @@ describe("the admin interface", suite, () => {
     await http(`${target.url}/store/one/increment`);
     await http(`${target.url}/store/two/alarm-set?in=3600000`);
     const socket = await Socket.connect(`${target.ws}/room/lobby`);
-    const { agents, total } = (await local(target, "/_hearth/agents")).json();
+    const { agents, total } = (await ask(target, "/_hearth/agents")).json();
     assert.deepEqual([total, agents.length], [3, 3]);
     assert.equal(agents.find((agent) => agent.name === "lobby").sockets, 1);
     const one = agents.find((agent) => agent.name === "one");
     assert.deepEqual([one.class, one.uniqueKey, one.awake, one.sockets], ["Store", "raw-Store", true, 0]);
     assert.match(one.id, /^[0-9a-f]{64}$/);
     assert.ok(agents.find((agent) => agent.name === "two").alarmMs > Date.now());
-    assert.equal((await local(target, "/_hearth/agents?match=two")).json().total, 1);
+    assert.equal((await ask(target, "/_hearth/agents?match=two")).json().total, 1);
     assert.match(await command(["agents", "list", "--state", state]), /^Room +lobby +host \d+ +1 socket$[\s\S]*^Store +one +host \d+$[\s\S]*^Store +two .*alarm \d{4}-[\s\S]*^3 agents$/m);
     assert.equal(JSON.parse(await command(["agents", "list", "--json", "--match", "one", "--state", state])).agents[0].name, "one");
     socket.ws.terminate();
@@ -56,7 +41,7 @@ describe("the admin interface", suite, () => {
     await target.kill();
     assert.ok(existsSync(join(target.state, "admin.sock")));
     await target.restart();
-    assert.equal((await local(target, "/_hearth")).json().routes[0].path, "/_hearth/agents");
+    assert.equal((await ask(target, "/_hearth")).json().routes[0].path, "/_hearth/agents");
   });
 
   test("on TCP it asks for its token, and keeps pages of web sites out", async (t) => {

@@ -1,12 +1,11 @@
 // More clients than the limit of descriptors lets in.
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import WebSocket from "ws";
 
-import { kHearth, kRoot } from "../lib/paths.mjs";
+import { underLimit } from "../lib/limits.mjs";
+import { kRoot } from "../lib/paths.mjs";
 import { descriptors, until } from "../lib/process.mjs";
 import { hearthOnly, startFor } from "../lib/target.mjs";
 
@@ -14,16 +13,6 @@ const kLimit = 200, kClients = 220, kLeaving = 80;
 const kLow = /this process may have 200 descriptors open, .*fewer than 175 clients fit; raise it with `ulimit -n 65536`.*LimitNOFILE/;
 const kOut = /no more clients can be accepted .*: (\d+) are connected, .*the limit is 200 descriptors: .*LimitNOFILE/;
 const kAgain = /new clients are accepted again/;
-
-/** hearth under a low limit of descriptors, as a shell's `ulimit -n` sets it. */
-function limited(t) {
-  const folder = mkdtempSync(join(tmpdir(), "hearth-limited-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const script = join(folder, "hearth");
-  writeFileSync(script, `#!/bin/sh\nulimit -n ${kLimit}\nexec "${kHearth}" "$@"\n`);
-  chmodSync(script, 0o755);
-  return script;
-}
 
 const open = (sockets) => sockets.filter((socket) => socket.readyState === WebSocket.OPEN);
 
@@ -36,7 +25,7 @@ async function echoes(sockets) {
 }
 
 test("clients past the limit of descriptors wait, those who are there are served, and the log has the cure", hearthOnly, async (t) => {
-  const target = await startFor(t, join(kRoot, "bench/worker"), { binary: limited(t), args: ["--ping", "0"], expectErrors: [/host \d+ died( while starting)?: signal 9/] });
+  const target = await startFor(t, join(kRoot, "bench/worker"), { binary: underLimit(kLimit), args: ["--ping", "0"], expectErrors: [/host \d+ died( while starting)?: signal 9/] });
   const said = (pattern) => target.output.split("\n").filter((line) => pattern.test(line)).length;
   assert.equal(said(kLow), 1, target.output);
 
