@@ -1,6 +1,6 @@
 // The ledger in words.
-#include <ctime>
 
+#include "base/time_text.h"
 #include "core/ledger_file.h"
 
 namespace hearth::core {
@@ -18,15 +18,6 @@ std::string events(std::int64_t count) {
 std::string socket(const LedgerRecord& record) {
   char text[24];
   std::snprintf(text, sizeof text, "socket %llx", static_cast<unsigned long long>(record.number));
-  return text;
-}
-
-std::string time_of(std::int64_t at_ms) {
-  const std::time_t seconds = at_ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text;
 }
 
@@ -97,9 +88,9 @@ std::string describe(const LedgerRecord& record) {
       return record.text + " had begun when host " + std::to_string(record.host) +
              " ended; it is not repeated";
     case LedgerKind::kAlarmSet:
-      return "set its alarm for " + time_of(record.number);
+      return "set its alarm for " + time_text(record.number);
     case LedgerKind::kAlarmFired:
-      return "got its alarm of " + time_of(record.number);
+      return "got its alarm of " + time_text(record.number);
     case LedgerKind::kAlarmFailed:
       return "its alarm's handler failed (retries so far: " + std::to_string(record.number) + ")";
     case LedgerKind::kAlarmGivenUp:

@@ -21,4 +21,20 @@ std::int64_t modified_ms(const std::filesystem::path& path);
 // Where the running program lies.
 std::filesystem::path program_path();
 
+// A folder of one's own among the system's temporary ones, which goes with this object.
+class TemporaryFolder {
+ public:
+  // Its name begins with `prefix`.
+  explicit TemporaryFolder(std::string_view prefix);
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  // Empty when none could be made.
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 }  // namespace hearth::os

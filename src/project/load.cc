@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/time_text.h"
 #include "project/bindings.h"
 #include "project/config_edits.h"
 #include "project/documents.h"
@@ -148,13 +148,8 @@ std::optional<Binding> version_metadata(const Value& config, const fs::path& pat
   if (!name) return std::nullopt;
   std::error_code ignored;
   const auto written = fs::last_write_time(path, ignored);
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
+  const auto written_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::file_clock::to_sys(written).time_since_epoch());
-  const std::time_t time = seconds.count();
-  std::tm utc{};
-  gmtime_r(&time, &utc);
-  char stamp[32];
-  std::strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
   std::uint64_t hash[2] = {14695981039346656037u, 1099511628211u};
   for (char c : text) {
     hash[0] = (hash[0] ^ static_cast<unsigned char>(c)) * 1099511628211u;
@@ -165,11 +160,12 @@ std::optional<Binding> version_metadata(const Value& config, const fs::path& pat
                 static_cast<unsigned>(hash[0] >> 32), static_cast<unsigned>(hash[0] >> 16 & 0xffff),
                 static_cast<unsigned>(hash[0] & 0xfff), static_cast<unsigned>(hash[1] >> 52),
                 static_cast<unsigned long long>(hash[1] & 0xffffffffffffu));
-  return Binding{*name,
-                 entry->at,
-                 {{"type", "var"},
-                  {"name", *name},
-                  {"value", {{"id", id}, {"tag", ""}, {"timestamp", stamp}}}}};
+  return Binding{
+      *name,
+      entry->at,
+      {{"type", "var"},
+       {"name", *name},
+       {"value", {{"id", id}, {"tag", ""}, {"timestamp", time_text(written_ms.count())}}}}};
 }
 
 // Their shape is checked elsewhere.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "admin/agents_json.h"
+#include "base/time_text.h"
 #include "core/state_store.h"
 #include "server/reach.h"
 #include "server/text.h"

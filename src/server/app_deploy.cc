@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/time_text.h"
 #include "core/trash.h"
 #include "project/workers.h"
 #include "server/app.h"

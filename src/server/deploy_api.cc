@@ -162,15 +162,7 @@ void DeployApi::serve(const std::string& version, Deployer::Purpose purpose,
 }
 
 void DeployApi::list(const admin::Responder& responder) const {
-  Json list = Json::array();
-  for (const Version& each : versions_.list()) {
-    list.push_back({{"id", each.id},
-                    {"createdMs", each.created_ms},
-                    {"message", each.message},
-                    {"source", each.source},
-                    {"current", each.current}});
-  }
-  responder.ok(Json{{"versions", std::move(list)}}.dump());
+  responder.ok(versions_.listed().dump());
 }
 
 }  // namespace hearth::server

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "base/time_text.h"
 #include "core/registry.h"
 #include "os/asio_world.h"
 #include "os/files.h"
@@ -41,22 +42,6 @@ struct Arguments {
   fs::path node;
   bool all_secrets = false;
   bool json = false;
-};
-
-// A folder that goes when the command ends.
-class WorkFolder {
- public:
-  WorkFolder() {
-    std::string pattern = (fs::temp_directory_path() / "hearth-deploy-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) path = pattern;
-  }
-  ~WorkFolder() {
-    std::error_code ignored;
-    if (!path.empty()) fs::remove_all(path, ignored);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  fs::path path;
 };
 
 std::pair<std::string, std::string> divided(const std::string& text, char at) {
@@ -169,11 +154,11 @@ int tell(const Result<std::string>& answer, const char* command, const char* wha
 int deploy(const Arguments& arguments) {
   auto client = reach(arguments.where);
   if (!client) return complain("deploy", client.error());
-  const WorkFolder work;
-  if (work.path.empty()) {
+  const os::TemporaryFolder work("hearth-deploy-");
+  if (work.path().empty()) {
     return complain("deploy", {ErrorCode::kIo, "no temporary folder could be made"});
   }
-  auto package = make(arguments, work.path);
+  auto package = make(arguments, work.path());
   if (!package) return complain("deploy", package.error());
   const auto bytes = packed(*package);
   if (!bytes) return complain("deploy", bytes.error());
@@ -191,17 +176,9 @@ Result<Json> versions_on_disk(const Where& where) {
   auto registry = core::Registry::open(*state, loop);
   if (!registry) return registry.error();
   const bool clean = (*registry)->was_closed_cleanly();
-  const VersionStore versions(*state, **registry);
-  Json list = Json::array();
-  for (const Version& each : versions.list()) {
-    list.push_back({{"id", each.id},
-                    {"createdMs", each.created_ms},
-                    {"message", each.message},
-                    {"source", each.source},
-                    {"current", each.current}});
-  }
+  Json listed = VersionStore(*state, **registry).listed();
   if (clean) (*registry)->close();
-  return Json{{"versions", std::move(list)}};
+  return listed;
 }
 
 Result<Json> versions_of(const Where& where) {

@@ -37,22 +37,6 @@ constexpr std::uint32_t kBuildMsMax = 120'000;
 constexpr std::uint32_t kLoadMsMax = 30'000;
 constexpr unsigned kFixesMax = 50;  // more than that is not mended by edits of single lines
 
-// A folder that goes when the examination does.
-class WorkFolder {
- public:
-  WorkFolder() {
-    std::string pattern = (fs::temp_directory_path() / "hearth-doctor-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) path = pattern;
-  }
-  ~WorkFolder() {
-    std::error_code ignored;
-    if (!path.empty()) fs::remove_all(path, ignored);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  fs::path path;
-};
-
 // One host that is configured, and ended when it has said Ready or LoadFailed.
 class Loading final : core::HostEvents {
  public:
@@ -161,7 +145,7 @@ class Doctor {
 
   void examine_project() {
     compare_state();
-    if (work_.path.empty()) return out_.notes.push_back("no temporary folder could be made");
+    if (work_.path().empty()) return out_.notes.push_back("no temporary folder could be made");
     const std::string report = build();
     if (report.empty()) return out_.notes.push_back("the bundler gave no report");
     const auto read = read_report(report);
@@ -213,7 +197,7 @@ class Doctor {
 
   std::string build() {
     auto job = nlohmann::ordered_json::parse(out_.project->bundle_job_json);
-    job["outdir"] = (work_.path / "bundle").string();
+    job["outdir"] = (work_.path() / "bundle").string();
     job["watch"] = false;
     job["scan"] = true;
     std::string report;
@@ -232,7 +216,7 @@ class Doctor {
   void load(const std::string& bundle) {
     auto document = project::join({*out_.project}).document;
     document["bundle"] = bundle;
-    document["state"] = (work_.path / "state").string();
+    document["state"] = (work_.path() / "state").string();
     // What the code prints while it is loaded is no part of the report.
     NodeLauncher launcher(context_, processes_, companions_, out_.project->root, std::nullopt,
                           STDERR_FILENO);
@@ -276,7 +260,7 @@ class Doctor {
   os::AsioLoop loop_{context_};
   os::SystemProcesses processes_{context_};
   Companions companions_;
-  WorkFolder work_;
+  os::TemporaryFolder work_{"hearth-doctor-"};
   Examination out_;
 };
 

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "base/time_text.h"
 #include "core/fault.h"
 
 namespace hearth::server {
@@ -44,18 +45,7 @@ std::string clock_text(std::int64_t wall_ms) {
   return text;
 }
 
-std::string iso_text(std::int64_t wall_ms) {
-  const std::time_t seconds = wall_ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[80];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-                parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                static_cast<int>(wall_ms % 1000));
-  return text;
-}
-
-// iso_text's time again; 0 when it is none.
+// The time of time_text_ms again; 0 when it is none.
 std::int64_t time_of(const std::string& text) {
   std::tm parts{};
   int milliseconds = 0;
@@ -279,7 +269,7 @@ std::string pretty_text(const LogRecord& record, const PrettyOptions& options) {
 
 std::string json_text(const LogRecord& record) {
   Json json;
-  json["time"] = iso_text(record.wall_ms);
+  json["time"] = time_text_ms(record.wall_ms);
   json["level"] = to_string(record.level);
   json["source"] = to_string(record.source);
   const auto text = [&](const char* key, const std::string& value) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "base/time_text.h"
 #include "core/state_store.h"
 #include "server/live_state.h"
 #include "server/reach.h"

@@ -1,18 +1,12 @@
-// Text for people: times, and columns that line up. Pure.
+// Text for people: places, and columns that line up. Pure.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "project/project.h"
 
 namespace hearth::server {
-
-// "2026-01-31T23:59:59Z"
-std::string time_text(std::int64_t at_ms);
-// "2026-01-31T23:59:59.123Z"
-std::string time_text_ms(std::int64_t at_ms);
 
 // As findings say it, relative to the project: "wrangler.jsonc:10:17".
 std::string place_in_config(const project::Project& project, project::Position at);

@@ -71,6 +71,18 @@ std::vector<Version> VersionStore::list() const {
   return found;
 }
 
+Json VersionStore::listed() const {
+  Json versions = Json::array();
+  for (const Version& each : list()) {
+    versions.push_back({{"id", each.id},
+                        {"createdMs", each.created_ms},
+                        {"message", each.message},
+                        {"source", each.source},
+                        {"current", each.current}});
+  }
+  return Json{{"versions", std::move(versions)}};
+}
+
 Result<std::string> VersionStore::find(std::string_view id) const {
   const std::vector<Version> all = list();
   const std::string now = current();

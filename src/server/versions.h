@@ -36,6 +36,9 @@ class VersionStore {
 
   // The newest first.
   std::vector<Version> list() const;
+  // The same as the admin interface and `hearth versions` tell it: {"versions": [{id, createdMs,
+  // message, source, current}]}.
+  nlohmann::ordered_json listed() const;
   std::string current() const { return registry_.current_version(); }
   bool has(std::string_view id) const;
   std::filesystem::path folder_of(std::string_view id) const { return folder_ / id; }

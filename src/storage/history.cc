@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <map>
 #include <random>
 #include <set>
 #include <utility>
 
+#include "base/time_text.h"
 #include "storage/page_patch.h"
 
 namespace hearth::storage {
@@ -38,15 +38,6 @@ std::string stem_of(const std::string& path) {
   std::string stem = std::filesystem::path(path).stem().string();
   stem.resize(kStemDigits, '0');
   return stem;
-}
-
-std::string time_text(std::int64_t at_ms) {
-  const std::time_t seconds = at_ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 bool hex(std::string_view text, std::uint64_t& value) {

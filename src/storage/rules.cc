@@ -141,8 +141,7 @@ bool Rules::allowed(int action, const char* first, const char* second, const cha
     case SQLITE_DROP_VTABLE:
       return !is_ours(first) && contains(kModules, lower(second));
     case SQLITE_FUNCTION:
-      remembers_ = remembers_ || contains(kFunctionsOfConnection, lower(second));
-      return contains(kFunctions, lower(second));
+      return function_allowed(lower(second));
     case SQLITE_PRAGMA:
       return pragma_allowed(first, second);
     case SQLITE_TRANSACTION:
@@ -152,6 +151,11 @@ bool Rules::allowed(int action, const char* first, const char* second, const cha
     default:
       return false;  // ATTACH, DETACH, everything temporary, what comes to exist later
   }
+}
+
+bool Rules::function_allowed(std::string_view name) {
+  remembers_ = remembers_ || contains(kFunctionsOfConnection, name);
+  return contains(kFunctions, name);
 }
 
 bool Rules::pragma_allowed(const char* name, const char* argument) {

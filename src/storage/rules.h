@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <string_view>
 
 struct sqlite3;
 
@@ -46,6 +47,7 @@ class Rules {
   static int authorize(void* self, int action, const char* first, const char* second,
                        const char* database, const char* trigger);
   bool allowed(int action, const char* first, const char* second, const char* database);
+  bool function_allowed(std::string_view name);
   bool pragma_allowed(const char* name, const char* argument);
 
   // Atomic because the syncer's thread counts too. It does so with the connection's mutex held, and
