@@ -253,7 +253,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   // ---- events on their way (engine_events.cc)
   // Hands an event to the slot's host, or keeps it until there is one with room.
   template <typename Message>
-  void deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t subject, Message message);
+  void deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t subject, Message message,
+               std::uint64_t number = 0);
   bool send_pending(Host& host, Event& event);
   void pump(Host& host);
   bool stale(const Event& event) const;
@@ -355,7 +356,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
 
 template <typename Message>
 void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t subject,
-                     Message message) {
+                     Message message, std::uint64_t number) {
   if (agent != nullptr) ++agent->events_held;
   Mailbox& mailbox = mailboxes_[slot];
   Host* host = supervisor_.active(slot);
@@ -370,13 +371,14 @@ void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t 
       event.kind = kind;
       event.agent = agent;
       event.subject = subject;
+      event.number = number;
       wire::append(event.frame, message);
       host->events().filled(*place);
       host->link().send_frame(event.frame);
       return;
     }
   }
-  Event event{kind, agent, subject, {}};
+  Event event{kind, agent, subject, {}, number};
   wire::append(event.frame, message);
   mailbox.pending_bytes += event.frame.size();
   mailbox.pending.push_back(std::move(event));

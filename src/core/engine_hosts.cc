@@ -190,16 +190,16 @@ void Engine::lose_event(Event& event, const Host& host) {
   const std::string of = event.agent ? " of " + agent : std::string();
   const std::string when = " when its host ended (" + host.ending() + "); it is not repeated";
   const auto tell = [&](const std::string& what) {
-    const std::string message = "the handler of a WebSocket" + what + of + " had begun" + when;
+    const std::string message = "the handler of " + what + of + " had begun" + when;
     report_.tell(
         {.level = Level::kWarn, .message = message, .agent = agent, .connection = event.subject});
   };
   switch (event.kind) {
     case EventKind::kSocketMessage:
-      tell(" message");
+      tell("WebSocket message " + std::to_string(event.number));
       break;
     case EventKind::kSocketClosed:
-      tell("'s close");
+      tell("a WebSocket's close");
       break;
     case EventKind::kScheduled:
       report_.say(Level::kWarn, "the scheduled handler had begun" + when);

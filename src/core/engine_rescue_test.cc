@@ -34,7 +34,7 @@ TEST_F(CoreTest, HandsEventsThatHadNotBegunToTheSpareInOrder) {
   EXPECT_EQ(second.count("AgentWake"), 1u);
   EXPECT_EQ(second.take("AgentSocket")[0].text, "attached");
   EXPECT_FALSE(network.sockets[socket.value].close_code);
-  EXPECT_TRUE(report.has("had begun"));
+  EXPECT_TRUE(report.has("the handler of WebSocket message 2 of Room/a had begun"));
   EXPECT_TRUE(report.has("it is not repeated"));
   // The next spare is on its way.
   EXPECT_EQ(launcher.hosts.size(), 3u);

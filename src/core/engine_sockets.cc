@@ -21,6 +21,7 @@ constexpr std::uint32_t kGateMs = 30;
 void Engine::on_message(net::SocketId socket, net::MessageKind kind, std::string_view data) {
   Connection* connection = connections_.find(socket);
   if (connection == nullptr || connection->orphaned) return;
+  ++connection->messages;
   if (auto_responded(*connection, kind, data)) return;
   Agent* agent = connection->agent;
   const unsigned slot = agent ? slot_of(*agent) : connection->slot();
@@ -30,7 +31,8 @@ void Engine::on_message(net::SocketId socket, net::MessageKind kind, std::string
   message.data = data;
   ++connection->messages_held;
   connection->last_message_ms = world_.clock.steady_ms();
-  deliver(slot, EventKind::kSocketMessage, agent, connection->id.value, message);
+  deliver(slot, EventKind::kSocketMessage, agent, connection->id.value, message,
+          connection->messages);
   pause_if_crowded(*connection, slot);
 }
 

@@ -45,7 +45,8 @@ struct Event {
   EventKind kind = EventKind::kNone;
   Agent* agent = nullptr;  // counted in its events; null: the worker's
   std::uint64_t subject = 0;
-  std::string frame;  // the slot, its first field, is written when it is sent
+  std::string frame;         // the slot, its first field, is written when it is sent
+  std::uint64_t number = 0;  // a message's, among its connection's
 };
 
 // Every event's first field is its slot on the progress page.

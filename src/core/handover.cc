@@ -209,6 +209,7 @@ Status EngineHandover::send_connections(const Send& send) {
     record.tags = connection.tags;
     record.attachment = connection.attachment;
     record.auto_response_ms = connection.auto_response_ms;
+    record.messages = connection.messages;
     return record;
   };
   const auto stays = [](const Connection& each) {
@@ -256,6 +257,7 @@ std::optional<handover::EventRecord> EngineHandover::record_of(const Event& even
   EventReader reader;
   const std::string_view frame = std::string_view(event.frame).substr(wire::kFrameHeaderBytes - 1);
   if (!wire::dispatch<wire::Direction::kToHost>(frame, reader)) return std::nullopt;
+  reader.record.number = event.number;
   return std::move(reader.record);
 }
 

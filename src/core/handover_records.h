@@ -121,11 +121,12 @@ struct SocketRecord {
   std::string tags;
   std::string attachment;
   std::int64_t auto_response_ms = -1;
+  std::uint64_t messages = 0;  // that have come from the client
   net::ConnectionState state;
   template <typename Fields>
   void fields(Fields& at) {
     at(1, open), at(2, id.value), at(3, agent), at(4, url), at(5, protocol), at(6, tags);
-    at(7, attachment), at(8, auto_response_ms);
+    at(7, attachment), at(8, auto_response_ms), at(9, messages);
     net_fields(at, state);
   }
 };
@@ -152,10 +153,11 @@ struct EventRecord {
   bool clean = false;
   std::int64_t scheduled_ms = 0;
   std::uint16_t worker = 0;  // a schedule's
+  std::uint64_t number = 0;  // a message's, among its connection's
   template <typename Fields>
   void fields(Fields& at) {
     at(1, kind), at(2, connection.value), at(3, message_kind), at(4, data), at(5, code);
-    at(6, clean), at(7, scheduled_ms), at(8, worker);
+    at(6, clean), at(7, scheduled_ms), at(8, worker), at(9, number);
   }
 };
 

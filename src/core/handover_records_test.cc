@@ -23,6 +23,7 @@ SocketRecord a_socket() {
   record.tags = std::string("one\0two\0", 8);
   record.attachment = std::string("\0\1\2", 3);
   record.auto_response_ms = 1'700'000'000'123;
+  record.messages = 1'234;
   record.state.web_socket = true;
   record.state.input = "not yet taken";
   record.state.output = {"rest of a frame", std::string(70'000, 'x'), "last"};
@@ -51,6 +52,7 @@ TEST(HandoverRecords, ComeBackAsTheyWere) {
   EXPECT_EQ(read->tags, sent.tags);
   EXPECT_EQ(read->attachment, sent.attachment);
   EXPECT_EQ(read->auto_response_ms, sent.auto_response_ms);
+  EXPECT_EQ(read->messages, sent.messages);
   EXPECT_EQ(read->state.output, sent.state.output);
   EXPECT_EQ(read->state.decoder.remaining, sent.state.decoder.remaining);
   EXPECT_EQ(read->state.decoder.utf8, sent.state.decoder.utf8);
@@ -102,7 +104,7 @@ TEST(HandoverRecords, ThatAreMalformedAreRefused) {
 TEST(HandoverRecords, OfAnyBytesAreReadOrRefused) {
   std::mt19937 random(7);
   const std::string seeds[] = {encode(a_socket()), encode(Core{9, 5}),
-                               encode(EventRecord{1, {5}, 2, "data", 1000, true, 7, 2})};
+                               encode(EventRecord{1, {5}, 2, "data", 1000, true, 7, 2, 9})};
   std::size_t read = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes = seeds[static_cast<std::size_t>(round) % 3].substr(0, 400);

@@ -123,6 +123,7 @@ Status EngineHandover::take_socket(std::string_view record, os::Descriptor carri
   connection->tags = std::move(theirs->tags);
   connection->attachment = std::move(theirs->attachment);
   connection->auto_response_ms = theirs->auto_response_ms;
+  connection->messages = theirs->messages;
   if (!socket) return {};
   ++counts_.sockets;
   engine_.connections_.bind(*connection, socket);
@@ -151,7 +152,7 @@ Status EngineHandover::take_event(std::string_view record) {
     message.data = theirs->data;
     ++connection->messages_held;
     engine_.deliver(slot, EventKind::kSocketMessage, connection->agent, connection->id.value,
-                    message);
+                    message, theirs->number);
     return {};
   }
   wire::SocketClosed message;

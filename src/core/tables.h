@@ -64,6 +64,7 @@ struct Connection {
   bool close_told = false;            // and its handler has ended
   std::uint16_t closing_code = 0;     // the client closes it: it is held open for answers
   std::uint32_t messages_held = 0;    // on their way to the code
+  std::uint64_t messages = 0;         // that have come from the client
   std::int64_t last_message_ms = -1;  // steady
   bool orphaned = false;              // the code that knew it is gone: its end is told to nobody
   bool paused = false;                // not read, until its host has room

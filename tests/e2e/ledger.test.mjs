@@ -6,6 +6,7 @@ import { http, Socket } from "../lib/clients.mjs";
 import { command } from "../lib/command.mjs";
 import { until } from "../lib/process.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
+import { upgrade } from "../lib/upgrade.mjs";
 
 const suite = { skip: onHearth ? false : "hearth's own ledger", concurrency: 1 };
 const kHostDied = /host|SIGKILL|died|killed|R407|R409|R413|R414|on purpose/i;
@@ -53,6 +54,33 @@ describe("hearth agents why", suite, () => {
     await http(`${target.url}/room/lobby`);
     const again = await why(target, "lobby");
     assert.match(again, /closed with 1000[\s\S]*woke on host 1 for/);
+  });
+
+  test("still tells, after an upgrade, what was before it, and that the agent moved", async (t) => {
+    const target = await startFor(t, "raw", { expectErrors: [kHostDied] });
+    const socket = await Socket.connect(`${target.ws}/room/moves?user=u`);
+    process.kill(Number(await socket.ask("pid")), "SIGKILL");
+    assert.equal(await socket.ask("back", 30_000), "back");
+    const { code, output } = await upgrade(target);
+    assert.equal(code, 0, output);
+    assert.equal(await socket.ask("there", 30_000), "there");
+    await socket.close();
+    const told = await until(async () => {
+      const text = await why(target, "moves");
+      return /closed with/.test(text) && text;
+    }, "the close in the ledger", 30_000);
+    const inOrder = [
+      /socket ([0-9a-f]+) opened at \/room\/moves$/m, /was reset: host \d+ ended: signal 9/, /woke on host \d+/,
+      /left host \d+: /, /woke on host \d+ for a WebSocket message/, /socket [0-9a-f]+ closed with 1000 by the client/,
+    ];
+    let rest = told;
+    for (const pattern of inOrder) {
+      const at = rest.search(pattern);
+      assert.ok(at >= 0, `${pattern} in its place in\n${told}`);
+      rest = rest.slice(at + 1);
+    }
+    const [, opened] = inOrder[0].exec(told);
+    assert.match(told, new RegExp(`socket ${opened} closed`), "the same socket before and after");
   });
 
   test("release frees a quarantined agent, and its clients are served again", async (t) => {

@@ -1,6 +1,5 @@
 // Another hearth takes the place of the running one: what clients see of it, which is nothing.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { Agent, request as httpRequest } from "node:http";
 import { readFileSync, writeFileSync, cpSync } from "node:fs";
 import { join } from "node:path";
@@ -13,31 +12,10 @@ import { temporaryFolder } from "../lib/folders.mjs";
 import { kHearth, kProjects } from "../lib/paths.mjs";
 import { Child, alive, commandLine, descendants, descriptors, until } from "../lib/process.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
+import { follow, upgrade } from "../lib/upgrade.mjs";
 
 const suite = { skip: onHearth ? false : "hearth's own promises", concurrency: 1 };
 const kPatienceMs = 30_000;
-
-/** `hearth upgrade` to its end: {code, output, elapsedMs}. */
-function upgrade(target, ...args) {
-  return new Promise((resolve) => {
-    const since = performance.now();
-    const child = spawn(kHearth, ["upgrade", "--state", target.state, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => { output += data; });
-    child.on("close", (code) => {
-      if (code === 0) follow(target);
-      resolve({ code, output, elapsedMs: performance.now() - since });
-    });
-  });
-}
-
-/** The target is the process that has the state directory now; the one before has ended or will. */
-function follow(target) {
-  const before = target.pid;
-  target.pid = target.child.pid = Number(readFileSync(join(target.state, "lock"), "utf8"));
-  assert.notEqual(target.pid, before);
-  return before;
-}
 
 const waited = (target) => [...target.output.matchAll(/clients waited for (\d+) ms/g)].map((match) => Number(match[1]));
 
@@ -175,14 +153,14 @@ describe("an upgrade", suite, () => {
   test("waits for what is being answered, and cuts what takes longer than it may", async (t) => {
     const target = await startFor(t, "raw", { expectErrors: [/drained|cut/] });
     const parts = (text) => text.match(/part \d+/g)?.length ?? 0;
-    const short = http(`${target.url}/drip?parts=8&ms=150`);
+    const short = http(`${target.url}/drip?parts=40&ms=150`, { timeoutMs: kPatienceMs });
     await delay(150);
     const waiting = await upgrade(target, "--wait", "20");
     assert.equal(waiting.code, 0, waiting.output);
     assert.match(waiting.output, /in hand may end first/);
     const whole = await short;
     assert.equal(whole.status, 200);
-    assert.equal(parts(whole.text), 8, "it was streamed to its end");
+    assert.equal(parts(whole.text), 40, "it was streamed to its end");
 
     const socket = await Socket.connect(`${target.ws}/room/wait?user=u`);
     const long = http(`${target.url}/drip?parts=400&ms=100`).then(() => "whole", () => "cut");

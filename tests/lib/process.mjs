@@ -69,6 +69,11 @@ export class Child {
     });
   }
 
+  /** Calls `each` with every line from now on, also with those that are too many to be kept. */
+  watch(each) {
+    this.#watchers.add({ line: each, end() {} });
+  }
+
   kill(signal = "SIGTERM") {
     if (!this.exit) process.kill(this.pid, signal);
   }

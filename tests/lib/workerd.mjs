@@ -11,7 +11,7 @@ import { kRoot } from "./paths.mjs";
 
 const kWorkerd = join(kRoot, "node_modules/@cloudflare/workerd-linux-64/bin/workerd");
 
-export async function startWorkerd({ config, state, vars = {}, port = 0, onSpawn }) {
+export async function startWorkerd({ config, state, vars = {}, port = 0, env = {}, onSpawn }) {
   const project = parseJsonc(readFileSync(config, "utf8"));
   const folder = join(state, "workerd");
   mkdirSync(join(folder, "do"), { recursive: true });
@@ -20,7 +20,7 @@ export async function startWorkerd({ config, state, vars = {}, port = 0, onSpawn
   onSpawn?.();
   const child = new Child(
     kWorkerd, ["serve", "--experimental", "--control-fd=3", `--socket-addr=http=127.0.0.1:${port}`, join(folder, "config.capnp")],
-    { stdio: ["ignore", "pipe", "pipe", "pipe"] });
+    { stdio: ["ignore", "pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
   const bound = await listening(child);
   return { child, url: `http://127.0.0.1:${bound}`, port: bound };
 }

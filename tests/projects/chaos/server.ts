@@ -4,7 +4,11 @@ interface Env {
   RECORDER: DurableObjectNamespace<Recorder>;
 }
 
-const VERSION = 0; // tests/chaos changes it to cause a reload
+const VERSION = 0; // tests/chaos changes it to cause a reload, or to have something to deploy
+
+/** Of the process, not of the agent: nothing gives it back. */
+const held: unknown[] = [];
+const megabytes = (count: number): Uint8Array => new Uint8Array(count << 20).fill(1);
 
 /** Writes down who sent which number, in the order in which it was told, and acknowledges it. */
 export class Recorder extends DurableObject<Env> {
@@ -24,7 +28,15 @@ export class Recorder extends DurableObject<Env> {
   }
 
   async webSocketMessage(ws: WebSocket, message: string): Promise<void> {
+    // With its connection in the log, so that reports can be told apart by client.
+    if (message === "hello") {
+      console.log(`client ${ws.deserializeAttachment()}`);
+      return ws.send("hello");
+    }
     if (message === "loop") for (;;) { /* until the watchdog comes */ }
+    // Outside of JavaScript's heap, with the event loop turning; and within it, in one go.
+    if (message === "allocate") for (;;) { held.push(megabytes(8)); await scheduler.wait(10); }
+    if (message === "fill") for (;;) held.push(Array.from({ length: 10_000 }, (_, i) => ({ i })));
     const number = Number(message);
     this.ctx.storage.sql.exec("INSERT INTO seen (client, number) VALUES (?, ?)", ws.deserializeAttachment(), number);
     if (number % 3 === 0) await scheduler.wait(number % 7); // some are at work for a while
@@ -35,6 +47,7 @@ export class Recorder extends DurableObject<Env> {
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const [, , name] = new URL(request.url).pathname.split("/");
+    if (name === undefined) return new Response("well");
     return env.RECORDER.getByName(name!).fetch(request);
   },
 };
