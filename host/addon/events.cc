@@ -214,6 +214,12 @@ void Events::on(const wire::AgentResume& message) {
        {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex())});
 }
 
+void Events::on(const wire::AgentRehearse& message) {
+  HandleScope scope(env_);
+  call(Handler::agentRehearse,
+       {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex())});
+}
+
 void Events::on(const wire::AgentRefused& message) {
   HandleScope scope(env_);
   call(Handler::agentRefused,

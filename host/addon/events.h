@@ -31,7 +31,8 @@ class Host;
   X(sleepAccepted)         \
   X(probeAlarm)            \
   X(scheduled)             \
-  X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused)
+  X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused) \
+  X(agentRehearse)
 
 class Events {
  public:
@@ -70,6 +71,7 @@ class Events {
   void on(const wire::SleepAccepted& message);
   void on(const wire::AgentResume& message);
   void on(const wire::AgentRefused& message);
+  void on(const wire::AgentRehearse& message);
   void on(const wire::ProbeAlarm& message);
   void on(const wire::Scheduled& message);
   void on(const wire::PeerData& message);

@@ -223,6 +223,12 @@ napi_value agent_working(napi_env env, napi_callback_info info) {
   return emit(arguments, nullptr, message);
 }
 
+napi_value agent_rehearsed(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const wire::AgentRehearsed message{arguments.agent(0), arguments.text(2)};
+  return emit(arguments, nullptr, message, message.json.size());
+}
+
 napi_value alarm_done(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Database* gate = arguments.gate(0);
@@ -278,6 +284,7 @@ constexpr Export kTransport[] = {
     {"agentOpened", agent_opened},
     {"agentSleep", agent_sleep},
     {"agentWorking", agent_working},
+    {"agentRehearsed", agent_rehearsed},
     {"alarmDone", alarm_done},
     {"peerSend", peer_send},
     {"log", log},

@@ -127,7 +127,7 @@ Result<Answer> Client::run(std::string_view method, std::string_view target, std
     if (!count) return count.error();
     boost::beast::error_code error;
     if (*count == 0) {
-      parser.put_eof(error);
+      if (parser.got_some()) parser.put_eof(error);
       if (error || !parser.is_done()) {
         return Error{ErrorCode::kIo,
                      "the server closed the connection before its answer was whole"};

@@ -44,21 +44,6 @@ struct CopyJob {
   Status status;
 };
 
-std::vector<std::pair<fs::path, fs::path>> files_of(const fs::path& file, const fs::path& to) {
-  std::vector<std::pair<fs::path, fs::path>> files{{file, to}};
-  const fs::path facets = core::facets_of(file);
-  std::error_code error;
-  for (auto entry = fs::recursive_directory_iterator(facets, error);
-       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (entry->path().extension() != ".sqlite") continue;
-    const fs::path target = core::facets_of(to) / entry->path().lexically_relative(facets);
-    std::error_code ignored;
-    fs::create_directories(target.parent_path(), ignored);
-    files.emplace_back(entry->path(), target);
-  }
-  return files;
-}
-
 void copy(const StateSources& from, const Request& request, const Responder& responder) {
   const Json json = Json::parse(request.body, nullptr, false);
   if (!json.is_object()) return responder.fail(400, "", "the body is no JSON object");
@@ -71,7 +56,7 @@ void copy(const StateSources& from, const Request& request, const Responder& res
   const auto agent = from.engine.agent_id(key, id);
   // No host opens the files of a class that is not served.
   if (!agent) return responder.ok(R"({"served":false})");
-  const auto files = files_of(from.state / "do" / key / (id + ".sqlite"), to);
+  const auto files = core::copied_files(from.state / "do" / key / (id + ".sqlite"), to);
   auto job = std::make_shared<CopyJob>(responder);
   job->left = files.size();
   for (const auto& [file, target] : files) {

@@ -25,6 +25,7 @@ struct FromHost {
   void on(const wire::Ready&) {}
   void on(const wire::LoadFailed&) {}
   void on(const wire::Drained&) {}
+  void on(const wire::AgentRehearsed&) {}  // only hosts of rehearsals are asked
 };
 
 Status Engine::on_frame(Host& host, std::string_view frame) {

@@ -16,6 +16,21 @@ fs::path facets_of(fs::path file) {
   return file.replace_extension(kFacets);
 }
 
+std::vector<std::pair<fs::path, fs::path>> copied_files(const fs::path& file, const fs::path& to) {
+  std::vector<std::pair<fs::path, fs::path>> files{{file, to}};
+  const fs::path facets = facets_of(file);
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(facets, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->path().extension() != ".sqlite") continue;
+    const fs::path target = facets_of(to) / entry->path().lexically_relative(facets);
+    std::error_code ignored;
+    fs::create_directories(target.parent_path(), ignored);
+    files.emplace_back(entry->path(), target);
+  }
+  return files;
+}
+
 Status copy_facets(const fs::path& from, const fs::path& to) {
   std::error_code error;
   if (!fs::is_directory(from, error)) return {};

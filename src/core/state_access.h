@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -38,6 +39,10 @@ class StateAccess {
 
 // The folder of an agent's facets, beside its file.
 std::filesystem::path facets_of(std::filesystem::path file);
+// Of an agent's file that is to be copied to `to`: each of its databases and where it goes, the
+// agent's own first, then its facets', whose folders are made.
+std::vector<std::pair<std::filesystem::path, std::filesystem::path>> copied_files(
+    const std::filesystem::path& file, const std::filesystem::path& to);
 // Copies the databases below a folder of facets; nothing when there is none.
 Status copy_facets(const std::filesystem::path& from, const std::filesystem::path& to);
 

@@ -60,6 +60,7 @@ struct Reader {
          .text = std::string(m.attachment)});
   }
   void on(const wire::AgentResume& m) { add({.type = "AgentResume", .agent = m.agent}); }
+  void on(const wire::AgentRehearse& m) { add({.type = "AgentRehearse", .agent = m.agent}); }
   void on(const wire::AgentRefused& m) {
     add({.type = "AgentRefused", .agent = m.agent, .text = std::string(m.message)});
   }

@@ -25,6 +25,7 @@
 #include "server/health.h"
 #include "server/node_launcher.h"
 #include "server/options.h"
+#include "server/rehearse_api.h"
 #include "server/state_check.h"
 #include "server/successor.h"
 #include "server/tail.h"
@@ -132,6 +133,7 @@ class App {
   std::unique_ptr<Deployer> deployer_;
   std::unique_ptr<net::Server> network_;
   std::unique_ptr<DeployApi> deploy_api_;
+  std::unique_ptr<RehearseApi> rehearse_api_;
   std::unique_ptr<Tail> tail_;
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<Successor> successor_;  // while this process takes another's place, and after

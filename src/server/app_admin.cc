@@ -18,6 +18,7 @@ bool App::start_admin() {
   admin::add_state_routes(*admin_, {*engine_, *registry_, state_});
   observe();
   deploy_api_->add_routes(*admin_);
+  rehearse_api_->add_routes(*admin_);
   if (const Status status = admin_->listen_unix(state_); !status) {
     // Some file systems have no sockets; agents are served all the same.
     console_.say(

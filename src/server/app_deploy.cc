@@ -29,6 +29,7 @@ bool App::open_state(const fs::path& path) {
       successor_ ? core::Registry::look(state_, loop_) : core::Registry::open(state_, loop_);
   if (!registry) return fail(registry.error().message), false;
   registry_ = std::move(registry).value();
+  if (!successor_) remove_rehearsal(state_);
   const Status moved = successor_ ? Status() : core::move_trash(state_, *registry_);
   if (!moved) return fail(moved.error().message), false;
   versions_ = std::make_unique<VersionStore>(state_, *registry_);
@@ -131,11 +132,15 @@ void App::make_deployer() {
                                          });
   if (stored_version_.empty()) beside_ = secret_values(Json::parse(first().worker_json));
   deployer_->set_secrets(beside_);
-  deploy_api_ = std::make_unique<DeployApi>(
-      context_, clock_, *deployer_, *versions_,
+  const std::string refusal =
       dev() ? "this hearth runs in dev and follows its sources: save a file, or run hearth serve"
       : builds_.size() > 1 ? "this hearth serves several workers: restart it with their new code"
-                           : "");
+                           : "";
+  deploy_api_ = std::make_unique<DeployApi>(context_, clock_, *deployer_, *versions_, refusal);
+  rehearse_api_ = std::make_unique<RehearseApi>(
+      RehearseApi::Parts{context_, os::World{clock_, loop_, processes_}, *engine_, *registry_,
+                         *deployer_, launcher_->for_rehearsals(), state_},
+      refusal);
 }
 
 // The bundles are in the projects' documents already.

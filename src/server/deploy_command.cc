@@ -19,6 +19,7 @@
 #include "server/node_launcher.h"
 #include "server/package.h"
 #include "server/reach.h"
+#include "server/rehearse_report.h"
 #include "server/text.h"
 #include "server/versions.h"
 
@@ -31,6 +32,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint32_t kBuildMsMax = 300'000;
 constexpr std::uint32_t kDeployMsMax = 180'000;
+constexpr std::uint32_t kRehearsalMsMax = 600'000;  // copies may be large
 
 struct Arguments {
   Where where;
@@ -40,7 +42,10 @@ struct Arguments {
   std::string message;
   std::string id;
   fs::path node;
+  unsigned rehearse_agents = 20;
+  unsigned rehearse_seconds = 10;
   bool all_secrets = false;
+  bool rehearse = false;
   bool json = false;
 };
 
@@ -151,6 +156,28 @@ int tell(const Result<std::string>& answer, const char* command, const char* wha
   return 0;
 }
 
+// 1 as well when a copy failed to start.
+int rehearse(admin::Client& client, const Arguments& arguments, const std::string& package) {
+  client.set_timeout_ms(kRehearsalMsMax);
+  const auto answer =
+      client.ask("POST",
+                 "/_hearth/rehearse?agents=" + std::to_string(arguments.rehearse_agents) +
+                     "&seconds=" + std::to_string(arguments.rehearse_seconds),
+                 package, "application/x-hearth-package");
+  if (!answer) {
+    complain("deploy", answer.error());
+    std::fprintf(stderr, "nothing was changed\n");
+    return 1;
+  }
+  const Json report = Json::parse(*answer, nullptr, false);
+  if (!report.is_object()) return complain("deploy", {ErrorCode::kIo, "the answer cannot be read"});
+  for (const Json& each : report.value("warnings", Json::array())) {
+    std::fprintf(stderr, "warning: %s\n", each.get<std::string>().c_str());
+  }
+  std::fputs((arguments.json ? report.dump(2) + "\n" : rehearsal_text(report)).c_str(), stdout);
+  return report.value("ok", false) ? 0 : 1;
+}
+
 int deploy(const Arguments& arguments) {
   auto client = reach(arguments.where);
   if (!client) return complain("deploy", client.error());
@@ -162,6 +189,7 @@ int deploy(const Arguments& arguments) {
   if (!package) return complain("deploy", package.error());
   const auto bytes = packed(*package);
   if (!bytes) return complain("deploy", bytes.error());
+  if (arguments.rehearse) return rehearse(*client, arguments, *bytes);
   client->set_timeout_ms(kDeployMsMax);
   return tell(client->ask("POST", "/_hearth/deploy", *bytes, "application/x-hearth-package"),
               "deploy", "served");
@@ -230,6 +258,22 @@ int parsed(int argc, const char* const* argv, const char* what, Arguments& argum
   return run(arguments);
 }
 
+void add_rehearsal_options(CLI::App& app, Arguments& arguments) {
+  CLI::Option* rehearse =
+      app.add_flag("--rehearse", arguments.rehearse,
+                   "start the code on copies of the server's agents, and change nothing");
+  app.add_option("--rehearse-agents", arguments.rehearse_agents,
+                 "how many of each class, those that were awake last first (default 20)")
+      ->needs(rehearse)
+      ->check(CLI::Range(1, 1'000));
+  app.add_option("--rehearse-seconds", arguments.rehearse_seconds,
+                 "how long one may take to start (default 10)")
+      ->needs(rehearse)
+      ->check(CLI::Range(1, 60));
+  app.add_flag("--json", arguments.json, "the rehearsal's report as JSON, for programs")
+      ->needs(rehearse);
+}
+
 }  // namespace
 
 int deploy_command(int argc, const char* const* argv) {
@@ -259,6 +303,7 @@ int deploy_command(int argc, const char* const* argv) {
                      "send the secrets of .dev.vars and .env; without it they stay here");
         app.add_option("--node", arguments.node, "the Node.js to build with")
             ->check(CLI::ExistingFile);
+        add_rehearsal_options(app, arguments);
       },
       deploy);
 }

@@ -56,11 +56,22 @@ Result<Candidate> Deployer::candidate(const std::string& version,
                                       const std::vector<std::string>& confirmed, Purpose purpose) {
   const auto manifest = versions_.manifest(version);
   if (!manifest) return manifest.error();
-  auto project = project_of(*manifest, versions_.folder_of(version));
+  auto candidate = candidate_of(*manifest, versions_.folder_of(version), {}, confirmed, purpose);
+  if (candidate) candidate->version = version;
+  return candidate;
+}
+
+Result<Candidate> Deployer::candidate_of(const Json& manifest, const std::filesystem::path& folder,
+                                         const std::map<std::string, std::string>& given,
+                                         const std::vector<std::string>& confirmed,
+                                         Purpose purpose) {
+  auto project = project_of(manifest, folder);
   if (!project) return project.error();
   // Those that were given with deploys go before those of the configuration beside this server,
   // and both before the environment.
-  std::map<std::string, std::string> secrets = versions_.secrets();
+  std::map<std::string, std::string> secrets = given;
+  const std::map<std::string, std::string> kept = versions_.secrets();
+  secrets.insert(kept.begin(), kept.end());
   secrets.insert(secrets_.begin(), secrets_.end());
   Json document = Json::parse(project->worker_json);
   for (const Json& each : document["bindings"]) {
@@ -81,12 +92,11 @@ Result<Candidate> Deployer::candidate(const std::string& version,
     return step.kind == project::StepKind::kCreate;
   });
   if (purpose == Purpose::kRollback && !plan->warnings.empty() && makes) {
-    return Error{ErrorCode::kConflict, "S304: version " + version +
+    return Error{ErrorCode::kConflict, "S304: version " + manifest.value("id", "") +
                                            " cannot be served any more: " + plan->warnings.front() +
                                            ", and its agents would begin anew"};
   }
   Candidate candidate;
-  candidate.version = version;
   candidate.plans.push_back(std::move(plan).value());
   candidate.projects.push_back(std::move(project).value());
   candidate.deployment = compose_(candidate.projects);

@@ -69,6 +69,12 @@ class Deployer {
   enum class Purpose { kDeploy, kRollback };
   Result<Candidate> candidate(const std::string& version, const std::vector<std::string>& confirmed,
                               Purpose purpose);
+  // The same of what is unpacked in `folder` and not kept as a version; `given`: secrets that came
+  // with it.
+  Result<Candidate> candidate_of(const nlohmann::ordered_json& manifest,
+                                 const std::filesystem::path& folder,
+                                 const std::map<std::string, std::string>& given,
+                                 const std::vector<std::string>& confirmed, Purpose purpose);
   // Secrets that versions name and that were not given with a deploy.
   void set_secrets(std::map<std::string, std::string> secrets) { secrets_ = std::move(secrets); }
   // Names of secrets that the last candidate() found nowhere.

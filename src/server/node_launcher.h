@@ -35,6 +35,11 @@ class NodeLauncher final : public core::HostLauncher {
         output_(output),
         heap_mb_(heap_mb) {}
 
+  // The same hosts, without a debugger: its port is taken by those that serve.
+  NodeLauncher for_rehearsals() const {
+    return {context_, processes_, companions_, directory_, std::nullopt, output_, heap_mb_};
+  }
+
   Result<core::LaunchedHost> launch(std::function<void(os::ExitStatus)> on_exit) override;
 
  private:

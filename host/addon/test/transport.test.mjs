@@ -41,6 +41,7 @@ test('every message of the core reaches its handler with its fields', async (t) 
     ['AgentSocket', { agent, connection: 7 }, ['agentSocket', 3, id, 7, '', '', '', null, 0]],
     ['SleepAccepted', { agent }, ['sleepAccepted', 3, id]],
     ['AgentResume', { agent }, ['agentResume', 3, id]],
+    ['AgentRehearse', { agent }, ['agentRehearse', 3, id]],
     ['AgentRefused', { agent, message: 'R414' }, ['agentRefused', 3, id, 'R414']],
     ['ProbeAlarm', { agent }, ['probeAlarm', 3, id]],
     ['Scheduled', { slot: 1, cron: '* * * * *', scheduled_ms: 60000, worker: 2 }, ['scheduled', 1, '* * * * *', 60000, 2]],
@@ -69,7 +70,7 @@ addon.start({ configure() {
   addon.send(null, 5, 'lone \\ud800 surrogate'); addon.send(null, 5, new Float64Array(1));
   addon.sendMany(null, [1, 2 ** 52], 'all'); addon.closeSocket(null, 5, 1000, 'bye'); addon.attach(null, 5, null);
   addon.autoResponse(null, 3, '${id}', 'ping', 'pong'); addon.autoResponse(null, 3, '${id}', null, null);
-  addon.agentOpened(3, '${id}', 'n'); addon.agentSleep(3, '${id}', 7); addon.alarmDone(null, 3, '${id}', 1, 1795333227487);
+  addon.agentOpened(3, '${id}', 'n'); addon.agentSleep(3, '${id}', 7); addon.agentRehearsed(3, '${id}', '{}'); addon.alarmDone(null, 3, '${id}', 1, 1795333227487);
   addon.peerSend(null, 2, bytes('abc')); addon.log(2, '{}');
 } });`);
   core.send('Configure', { json: '' });
@@ -94,7 +95,7 @@ addon.start({ configure() {
     ['SendMany', { connections: many, kind: 1, data: 'all' }], ['CloseSocket', { connection: 5, code: 1000, reason: 'bye' }],
     ['Attach', { connection: 5, attachment: '' }],
     ['AutoResponse', { agent, enabled: 1, request: 'ping', response: 'pong' }], ['AutoResponse', { agent, enabled: 0, request: '', response: '' }],
-    ['AgentOpened', { agent, name: 'n' }], ['AgentSleep', { agent, events: 7 }],
+    ['AgentOpened', { agent, name: 'n' }], ['AgentSleep', { agent, events: 7 }], ['AgentRehearsed', { agent, json: '{}' }],
     ['AlarmDone', { agent, outcome: 1, scheduled_ms: 1795333227487 }], ['PeerSend', { peer: 2, data: 'abc' }], ['Log', { level: 2, json: '{}' }],
   ];
   for (const [type, fields] of expected) {

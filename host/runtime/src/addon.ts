@@ -25,6 +25,7 @@ export interface Handlers {
   sleepAccepted(namespace: number, id: string): void;
   /** The agent's last host ended in the middle of its work: it goes on here, now. */
   agentResume(namespace: number, id: string): void;
+  agentRehearse(namespace: number, id: string): void;
   /** The agent may not run; whoever waits for it gets the message. */
   agentRefused(namespace: number, id: string, message: string): void;
   probeAlarm(namespace: number, id: string): void;
@@ -120,6 +121,8 @@ export interface Addon {
   agentOpened(namespace: number, id: string, name: string): void;
   agentSleep(namespace: number, id: string, events: number): void;
   agentWorking(namespace: number, id: string, working: 0 | 1): void;
+  /** Answers agentRehearse: "" when the agent started, else the fault as JSON. */
+  agentRehearsed(namespace: number, id: string, json: string): void;
   alarmDone(gate: Database | null, namespace: number, id: string, outcome: 0 | 1 | 2, scheduledMs: number): void;
   /** Answers probeAlarm: reads the file of an agent without opening it for use. */
   reportAlarm(namespace: number, id: string, path: string, name: string, historyMs?: number): void;

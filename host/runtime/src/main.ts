@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import type { Addon, Handlers } from "./addon.ts";
 import { describe } from "./agent/errors.ts";
+import { rehearse } from "./agent/rehearsal.ts";
 import type { WorkerDocument } from "./worker/document.ts";
 import { whereOf } from "./worker/where.ts";
 import { Worker } from "./worker/worker.ts";
@@ -48,6 +49,7 @@ const handlers: Handlers = {
     worker().residency.socket(namespace, id, connection, url, protocol, tags, attachment, autoResponseMs),
   sleepAccepted: (namespace, id) => worker().residency.sleepAccepted(namespace, id),
   agentResume: (namespace, id) => worker().residency.resume(namespace, id),
+  agentRehearse: (namespace, id) => void rehearse(worker().residency, namespace, id),
   agentRefused: (namespace, id, message) => worker().residency.refused(namespace, id, message),
   probeAlarm: (namespace, id) => worker().residency.probeAlarm(namespace, id),
   scheduled: (slot, cron, scheduledMs, number) => worker().scheduled(slot, number, cron, scheduledMs),

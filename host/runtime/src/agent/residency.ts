@@ -14,6 +14,12 @@ const SWEEPS_PER_TIMEOUT = 5;
 interface Startable {
   __unsafe_ensureInitialized?: () => unknown;
 }
+
+/** Constructs it, and lets the SDK start it as for a caller that asks for no more than that. */
+export function startAgent(agent: Agent): Promise<unknown> {
+  return agent.enter(() => (agent.object as Startable).__unsafe_ensureInitialized?.());
+}
+
 const SLEEPING = -1; // an agent's lastSweep from AgentSleep until something happens to it
 
 /** One agent's place in the table; it outlives the agent's lives. */
@@ -236,7 +242,7 @@ export class Residency implements Dispatcher {
   // a call is made; an object without that method is only constructed. No handler is called early.
   resume(namespace: number, id: string): void {
     const { agent } = this.open({ namespace, id, name: "" });
-    agent.enter(() => (agent.object as Startable).__unsafe_ensureInitialized?.()).catch((error: unknown) => {
+    startAgent(agent).catch((error: unknown) => {
       if (!isExpectedReset(error)) this.host.report(error, { agent, code: "R407", what: "start after its host's end" });
     });
   }
