@@ -169,7 +169,7 @@ void Events::on(const wire::SocketClosed& message) {
   call(Handler::socketClosed, {make_number(env_, message.slot),
                                make_number(env_, static_cast<double>(message.connection.value)),
                                make_number(env_, message.code), make_text(env_, message.reason),
-                               make_boolean(env_, message.clean != 0)});
+                               make_number(env_, message.clean)});
 }
 
 void Events::on(const wire::Alarm& message) {
@@ -184,11 +184,12 @@ void Events::on(const wire::Alarm& message) {
 void Events::on(const wire::AgentWake& message) {
   HandleScope scope(env_);
   const bool automatic = message.has_auto_response != 0;
-  call(Handler::agentWake, {make_number(env_, message.agent.name_space),
-                            make_ascii(env_, message.agent.hex()), make_text(env_, message.name),
-                            automatic ? make_text(env_, message.auto_request) : make_null(env_),
-                            automatic ? make_text(env_, message.auto_response) : make_null(env_),
-                            make_number(env_, message.sockets)});
+  call(Handler::agentWake,
+       {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex()),
+        make_text(env_, message.name),
+        automatic ? make_text(env_, message.auto_request) : make_null(env_),
+        automatic ? make_text(env_, message.auto_response) : make_null(env_),
+        make_number(env_, message.sockets), make_number(env_, message.event_timeout_ms)});
 }
 
 void Events::on(const wire::AgentSocket& message) {

@@ -1,5 +1,6 @@
 #include "sends.h"
 
+#include <limits>
 #include <string>
 
 #include "arguments.h"
@@ -203,6 +204,15 @@ napi_value auto_response(napi_env env, napi_callback_info info) {
   return emit(arguments, gate, message, message.request.size() + message.response.size());
 }
 
+napi_value event_timeout(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  Database* gate = arguments.gate(0);
+  const wire::EventTimeout message{
+      arguments.agent(1),
+      static_cast<std::uint32_t>(arguments.number(3, std::numeric_limits<std::uint32_t>::max()))};
+  return emit(arguments, gate, message);
+}
+
 napi_value agent_opened(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   const wire::AgentOpened message{arguments.agent(0), arguments.text(2)};
@@ -281,6 +291,7 @@ constexpr Export kTransport[] = {
     {"closeSocket", close_socket},
     {"attach", attach},
     {"autoResponse", auto_response},
+    {"eventTimeout", event_timeout},
     {"agentOpened", agent_opened},
     {"agentSleep", agent_sleep},
     {"agentWorking", agent_working},

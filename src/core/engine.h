@@ -240,6 +240,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on(Host& host, const wire::CloseSocket& message);
   void on(Host& host, const wire::Attach& message);
   void on(Host& host, const wire::AutoResponse& message);
+  void on(Host& host, const wire::EventTimeout& message);
   void on(Host& host, const wire::AgentOpened& message);
   void on(Host& host, const wire::AgentSleep& message);
   void on(Host& host, const wire::AgentWorking& message);

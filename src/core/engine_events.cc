@@ -41,6 +41,7 @@ void Engine::wake(Host& host, Agent& agent, std::string_view cause) {
   message.agent = agent.id;
   message.name = agent.name;
   message.sockets = sockets;
+  message.event_timeout_ms = agent.event_timeout_ms;
   if (agent.auto_response) {
     message.has_auto_response = 1;
     message.auto_request = agent.auto_response->request;

@@ -14,6 +14,14 @@ constexpr std::uint32_t kEarlySweepMs = 30'000;
 // its handlers have ended, what they sent may still wait for the disk.
 constexpr std::int64_t kAnswerMs = 1'000;
 constexpr std::uint32_t kGateMs = 30;
+// What handlers are told of a connection that ended without a close frame, in the platform's words.
+constexpr std::string_view kPlatformVanished =
+    "WebSocket disconnected without sending Close frame.";
+constexpr std::string_view kProtocolFault = "R411: ";
+
+bool broke_the_protocol(std::string_view reason, bool clean) {
+  return !clean && reason.starts_with(kProtocolFault);
+}
 }  // namespace
 
 // ---- from clients
@@ -94,7 +102,7 @@ void Engine::on_socket_closed(net::SocketId socket, std::uint16_t code, std::str
   Connection* connection = connections_.find(socket);
   if (connection == nullptr) return;
   connections_.unbind(*connection);
-  if (!clean && reason.starts_with("R411")) {
+  if (broke_the_protocol(reason, clean)) {
     report_.say(Level::kWarn, std::string(reason) + " (a client" +
                                   (connection->agent ? " of " + label(*connection->agent) : "") +
                                   " is closed with " + std::to_string(code) + ")");
@@ -142,7 +150,14 @@ void Engine::end_connection(Connection& connection, std::uint16_t code, std::str
   message.connection = connection.id;
   message.code = code;
   message.reason = reason;
-  message.clean = clean ? 1 : 0;
+  message.clean =
+      static_cast<std::uint8_t>(clean ? wire::CloseKind::kClean : wire::CloseKind::kBroken);
+  if (broke_the_protocol(reason, clean)) {
+    message.clean = static_cast<std::uint8_t>(wire::CloseKind::kProtocolError);
+    message.reason.remove_prefix(kProtocolFault.size());
+  } else if (reason == net::kResetReason || reason == net::kVanishedReason) {
+    message.reason = kPlatformVanished;
+  }
   deliver(slot, EventKind::kSocketClosed, agent, connection.id.value, message);
 }
 
@@ -313,6 +328,13 @@ void Engine::on(Host& host, const wire::AutoResponse& message) {
   }
   agent.auto_response = std::make_unique<core::AutoResponse>(
       core::AutoResponse{std::string(message.request), std::string(message.response)});
+}
+
+void Engine::on(Host& host, const wire::EventTimeout& message) {
+  if (!known(host, message.agent)) return;
+  Agent& agent = agents_.get(message.agent);
+  agent.event_timeout_ms = message.timeout_ms;
+  agents_.drop_if_idle(agent);
 }
 
 }  // namespace hearth::core

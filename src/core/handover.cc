@@ -32,7 +32,7 @@ struct EventReader {
     record.connection = message.connection;
     record.code = message.code;
     record.data = message.reason;
-    record.clean = message.clean != 0;
+    record.clean = message.clean;
   }
   void on(const wire::Scheduled& message) {
     record.kind = handover::EventRecord::kScheduled;
@@ -188,7 +188,8 @@ Status EngineHandover::send_agents(const Send& send) {
   Status status;
   engine_.agents_.for_each([&](Agent& agent) {
     if (!status) return;
-    handover::AgentRecord record{agent.id, agent.name, agent.auto_response != nullptr, {}, {}};
+    handover::AgentRecord record{agent.id, agent.name, agent.auto_response != nullptr,
+                                 {},       {},         agent.event_timeout_ms};
     if (agent.auto_response) {
       record.auto_request = agent.auto_response->request;
       record.auto_response = agent.auto_response->response;

@@ -92,9 +92,11 @@ struct AgentRecord {
   bool has_auto_response = false;
   std::string auto_request;
   std::string auto_response;
+  std::uint32_t event_timeout_ms = 0;
   template <typename Fields>
   void fields(Fields& at) {
     at(1, id), at(2, name), at(3, has_auto_response), at(4, auto_request), at(5, auto_response);
+    at(6, event_timeout_ms);
   }
 };
 
@@ -150,7 +152,7 @@ struct EventRecord {
   std::uint8_t message_kind = 0;
   std::string data;  // a message's, a close's reason, a cron expression
   std::uint16_t code = 0;
-  bool clean = false;
+  std::uint8_t clean = 0;  // as in SocketClosed
   std::int64_t scheduled_ms = 0;
   std::uint16_t worker = 0;  // a schedule's
   std::uint64_t number = 0;  // a message's, among its connection's

@@ -94,7 +94,7 @@ TEST(HandoverRecords, ThatAreMalformedAreRefused) {
   for (std::size_t size = 1; size < whole.size(); ++size) {
     accepted += decode<AgentRecord>(whole.substr(0, size)).ok() ? 1 : 0;
   }
-  EXPECT_EQ(accepted, 5u) << "cut between two of its fields only";
+  EXPECT_EQ(accepted, 6u) << "cut between two of its fields only";
   std::string wide(1, static_cast<char>(RecordType::kEnd));
   wide += std::string("\x01\x09\x00\x00\x00", 5) + std::string(9, '\1');
   EXPECT_FALSE(decode<End>(wide)) << "a number of nine bytes";

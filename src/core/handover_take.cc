@@ -96,6 +96,7 @@ Status EngineHandover::take_agent(std::string_view record) {
   if (!id) return {};
   Agent& agent = engine_.agents_.get(*id);
   agent.name = std::move(theirs->name);
+  agent.event_timeout_ms = theirs->event_timeout_ms;
   if (!theirs->has_auto_response) return {};
   agent.auto_response = std::make_unique<AutoResponse>(
       AutoResponse{std::move(theirs->auto_request), std::move(theirs->auto_response)});
@@ -159,7 +160,7 @@ Status EngineHandover::take_event(std::string_view record) {
   message.connection = connection->id;
   message.code = theirs->code;
   message.reason = theirs->data;
-  message.clean = theirs->clean ? 1 : 0;
+  message.clean = theirs->clean;
   connection->closed = true;
   engine_.deliver(slot, EventKind::kSocketClosed, connection->agent, connection->id.value, message);
   return {};

@@ -34,6 +34,7 @@ struct Agent {
   Connection* first = nullptr;    // its sockets, in the order in which they came
   Connection* last = nullptr;
   std::unique_ptr<AutoResponse> auto_response;
+  std::uint32_t event_timeout_ms = 0;  // of its WebSocket handlers; 0: none
 
   bool idle() const { return host == nullptr && events_held == 0 && first == nullptr; }
 };

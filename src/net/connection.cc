@@ -93,7 +93,7 @@ void Connection::on_ready(std::uint32_t epoll_events) {
   if ((epoll_events & EPOLLIN) != 0 && (interest_ & EPOLLIN) != 0) {
     finish_ == Finish::kLingering ? read_lingering() : read();
   } else if ((epoll_events & (EPOLLERR | EPOLLHUP)) != 0) {
-    broken("the connection was reset");
+    broken(kResetReason);
   }
 }
 
@@ -104,7 +104,7 @@ void Connection::read() {
     return;
   }
   if (count < 0) {
-    if (errno != EAGAIN && errno != EINTR) broken("the connection was reset");
+    if (errno != EAGAIN && errno != EINTR) broken(kResetReason);
     return;
   }
   eof_ = true;
@@ -180,7 +180,7 @@ void Connection::write() {
     }
     if (written < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN) return broken("the connection was reset");
+      if (errno != EAGAIN) return broken(kResetReason);
       write_blocked_ = true;
       update_interest();
       return;

@@ -45,7 +45,10 @@ struct Request {
   std::string_view body;       // what has arrived with the head
 };
 
-// Why on_socket_closed says 1006 when pings were not answered.
+// Why on_socket_closed says 1006: the connection ended without a close frame, by a reset or not; or
+// pings were not answered.
+inline constexpr std::string_view kResetReason = "the connection was reset";
+inline constexpr std::string_view kVanishedReason = "the client left without a closing handshake";
 inline constexpr std::string_view kNoPongReason = "the client did not answer a ping";
 
 class ServerEvents {

@@ -147,7 +147,7 @@ void WebSocketSession::conclude_as_ended() {
 void WebSocketSession::on_eof() {
   if (ending_) return conclude_as_ended();
   connection_.destroy();
-  report(kCloseVanished, "the client left without a closing handshake", false);
+  report(kCloseVanished, kVanishedReason, false);
 }
 
 void WebSocketSession::on_broken(std::string_view reason) {

@@ -51,6 +51,8 @@ enum class MessageKind : std::uint8_t { kAsciiText = 0, kText = 1, kBinary = 2 }
 enum class BodyKind : std::uint8_t { kNone = 0, kWhole = 1, kStreamed = 2 };
 // `Fetch::flags`.
 inline constexpr std::uint8_t kFetchUpgrade = 1;
+// `SocketClosed::clean`.
+enum class CloseKind : std::uint8_t { kBroken = 0, kClean = 1, kProtocolError = 2 };
 // `DatabaseCopied::outcome`.
 enum class CopyOutcome : std::uint8_t { kDone = 0, kBusy = 1, kFailed = 2, kNoFile = 3 };
 // `SocketOpen::flags`.

@@ -6,10 +6,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Socket, http } from "../lib/clients.mjs";
 import { Inbox, connectAgent } from "../lib/agent-client.mjs";
 import { until } from "../lib/process.mjs";
+import { RawWebSocket, frame } from "../lib/raw-websocket.mjs";
 import { onHearth, start } from "../lib/target.mjs";
 
 let target;
-before(async () => { target = await start("agents", { expectErrors: [/on purpose/, /may not be negative/] }); });
+before(async () => { target = await start("agents", { expectErrors: [/on purpose/, /may not be negative/, /WebSocket protocol error/] }); });
 after(() => target?.stop());
 
 const connect = (name, options) => connectAgent(target, { agent: "TestAgent", name, ...options });
@@ -191,6 +192,24 @@ describe("connections", () => {
     await until(async () => (await client.call("log", ["error"])).some((row) => row.note.includes("onMessage failed")), "onError");
     await socket.close(4010, "leaving");
     await until(async () => (await client.call("log", ["closed"])).some((row) => row.note === "e 4010 leaving"), "onClose");
+  });
+
+  test("that break off tell onClose once, and those that break the protocol onError alone", async (t) => {
+    const client = await connect("broken", { query: { user: "watch" } });
+    t.after(() => client.close());
+    const log = (what) => client.call("log", [what]);
+    const gone = await Socket.connect(url("broken", "user=gone"));
+    gone.ws.terminate();
+    await until(async () => (await log("closed")).length > 0, "onClose", 30_000);
+    const faulty = await RawWebSocket.open(target.port, "/agents/test-agent/broken?user=faulty");
+    faulty.raw.write(frame(3, "x"));
+    await until(async () => (await log("error")).length > 0, "onError", 30_000);
+    faulty.raw.destroy();
+    await (await Socket.connect(url("broken", "user=last"))).close(4011, "last");
+    await until(async () => (await log("closed")).some(({ note }) => note === "last 4011 last"), "what comes after both", 30_000);
+    assert.deepEqual((await log("closed")).map(({ note }) => note),
+                     ["gone 1006 WebSocket disconnected without sending Close frame.", "last 4011 last"]);
+    assert.match((await log("error")).map(({ note }) => note).join(), /^WebSocket protocol error; protocolError\.statusCode = 1002; [^,]*$/);
   });
 
   test("survive the agent's eviction with state and tags", async (t) => {

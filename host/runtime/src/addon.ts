@@ -5,6 +5,10 @@
 /** Packed strings, each ended by NUL: `name\0value\0…` for headers, `tag\0…` for tags. */
 export type Packed = string;
 
+/** How a socket ended: without a close frame, with both, or by a fault of the peer's that the reason names. */
+export const CloseKind = { Broken: 0, Clean: 1, ProtocolError: 2 } as const;
+export type CloseKind = (typeof CloseKind)[keyof typeof CloseKind];
+
 /** What the addon calls, one call per event; microtasks drain before the next. A handler never throws. */
 export interface Handlers {
   configure(json: string): void;
@@ -16,10 +20,10 @@ export interface Handlers {
   requestGone(request: number, reason: string): void;
   responseCredit(request: number, bytes: number): void;
   socketMessage(slot: number, connection: number, data: string | ArrayBuffer): void;
-  socketClosed(slot: number, connection: number, code: number, reason: string, clean: boolean): void;
+  socketClosed(slot: number, connection: number, code: number, reason: string, kind: CloseKind): void;
   alarm(slot: number, namespace: number, id: string, name: string, scheduledMs: number, retries: number): void;
   agentWake(namespace: number, id: string, name: string, autoRequest: string | null, autoResponse: string | null,
-            sockets: number): void;
+            sockets: number, eventTimeoutMs: number): void;
   agentSocket(namespace: number, id: string, connection: number, url: string, protocol: string,
               tags: Packed, attachment: Uint8Array | null, autoResponseMs: number): void;
   sleepAccepted(namespace: number, id: string): void;
@@ -118,6 +122,8 @@ export interface Addon {
   closeSocket(gate: Database | null, connection: number, code: number, reason: string): void;
   attach(gate: Database | null, connection: number, attachment: Uint8Array | null): void;
   autoResponse(gate: Database | null, namespace: number, id: string, request: string | null, response: string | null): void;
+  /** How long a handler of the agent's WebSocket events may run; 0: no limit. */
+  eventTimeout(gate: Database | null, namespace: number, id: string, timeoutMs: number): void;
   agentOpened(namespace: number, id: string, name: string): void;
   agentSleep(namespace: number, id: string, events: number): void;
   agentWorking(namespace: number, id: string, working: 0 | 1): void;

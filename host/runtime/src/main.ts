@@ -39,12 +39,12 @@ const handlers: Handlers = {
   requestGone: (request, reason) => worker().requests.requestGone(request, reason),
   responseCredit: (request, bytes) => worker().requests.responseCredit(request, bytes),
   socketMessage: (slot, connection, data) => worker().events.socketMessage(slot, connection, data),
-  socketClosed: (slot, connection, code, reason, clean) =>
-    worker().events.socketClosed(slot, connection, code, reason, clean),
+  socketClosed: (slot, connection, code, reason, kind) =>
+    worker().events.socketClosed(slot, connection, code, reason, kind),
   alarm: (slot, namespace, id, name, scheduledMs, retries) =>
     worker().events.alarm(slot, namespace, id, name, scheduledMs, retries),
-  agentWake: (namespace, id, name, autoRequest, autoResponse, sockets) =>
-    worker().residency.wake(namespace, id, name, autoRequest, autoResponse, sockets),
+  agentWake: (namespace, id, name, autoRequest, autoResponse, sockets, eventTimeoutMs) =>
+    worker().residency.wake(namespace, id, name, autoRequest, autoResponse, sockets, eventTimeoutMs),
   agentSocket: (namespace, id, connection, url, protocol, tags, attachment, autoResponseMs) =>
     worker().residency.socket(namespace, id, connection, url, protocol, tags, attachment, autoResponseMs),
   sleepAccepted: (namespace, id) => worker().residency.sleepAccepted(namespace, id),

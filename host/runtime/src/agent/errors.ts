@@ -15,6 +15,7 @@ export const STORAGE_FAILED =
 export const BLOCKED_TOO_LONG =
   "A call to blockConcurrencyWhile() in a Durable Object waited for too long. " +
   "The call was canceled and the Durable Object was reset.";
+export const EVENT_TOO_LONG = "Actor exceeded event execution time and was disconnected.";
 export const STORAGE_GONE = "Durable Object storage is no longer accessible.";
 export const NO_RESPONSE =
   "Incorrect type for Promise: the Promise did not resolve to 'Response'.";

@@ -1,9 +1,10 @@
 // The core's events for agents: WebSocket messages and closes, and alarms. Each is marked on the
 // progress page just before its handler runs and when it has ended. The path of a message to a handler
 // that does not wait makes no promise.
-import type { Addon } from "../addon.ts";
+import { type Addon, CloseKind } from "../addon.ts";
 import { completeClose, deliverMessage } from "../web/websocket.ts";
 import { isExpectedReset } from "./errors.ts";
+import { limitEvent } from "./event_limit.ts";
 import type { AlarmInfo } from "./host.ts";
 import { type Agent, type AgentEvent, clock, isThenable } from "./instance.ts";
 import type { Residency, Resident } from "./residency.ts";
@@ -11,6 +12,14 @@ import type { SocketRecord } from "./sockets.ts";
 
 const ALARM_RETRIES_MAX = 6;
 const REDELIVERIES_MAX = 3;
+
+/** How a socket ended: by a close, or by an error of the protocol. */
+interface SocketEnd {
+  readonly code: number;
+  readonly reason: string;
+  readonly clean: boolean;
+  readonly error: Error | null;
+}
 
 export class AgentEvents {
   readonly #residency: Residency;
@@ -49,11 +58,13 @@ export class AgentEvents {
     const { namespace, id, name } = record.home!;
     const { agent } = this.#residency.open({ namespace, id, name });
     return new Promise((begun) => {
+      let inTime = (): void => {};
       const begin = (): unknown => {
         begun();
+        inTime = limitEvent(agent, what, undefined);
         return work(agent);
       };
-      const handled = agent.enter(begin).then(() => {
+      const handled = agent.enter(begin).finally(() => inTime()).then(() => {
         if (agent.swallowed !== null) this.#tellSwallowed(agent, null, what);
       });
       handled.catch((error) => {
@@ -81,13 +92,16 @@ export class AgentEvents {
     else agent.deliver(this.#waiting(resident, slot, record, (life) => this.#message(life, record, slot, data)));
   }
 
-  socketClosed(slot: number, connection: number, code: number, reason: string, clean: boolean): void {
+  socketClosed(slot: number, connection: number, code: number, reason: string, kind: CloseKind): void {
+    const error = kind === CloseKind.ProtocolError
+      ? new Error(`WebSocket protocol error; protocolError.statusCode = ${code}; protocolError.description = ${reason}`) : null;
+    const end: SocketEnd = { code, reason, clean: kind === CloseKind.Clean, error };
     const record = this.#residency.sockets.get(connection);
     if (record === undefined || record.home === null) {
       this.#addon.begun(slot);
       if (record !== undefined) {
         this.#residency.sockets.forget(record);
-        record.contextIn(null)(() => record.closed(code, reason, clean));
+        record.contextIn(null)(tellEnd, record, end);
       }
       this.#residency.sockets.flush();
       this.#addon.done(slot);
@@ -96,7 +110,7 @@ export class AgentEvents {
     const resident = this.#resident(record);
     resident.events++;
     resident.agent.deliver(this.#waiting(resident, slot, record,
-                                         (life) => this.#closed(life, record, slot, code, reason, clean)));
+                                         (life) => this.#closed(life, record, slot, end)));
   }
 
   #resident(record: SocketRecord): Resident {
@@ -107,23 +121,27 @@ export class AgentEvents {
   #message(agent: Agent, record: SocketRecord, slot: number, data: string | ArrayBuffer): void {
     this.#addon.begun(slot);
     this.#residency.sockets.dispatching = true;
+    const limitMs = agent.eventTimeoutMs;
     let result: unknown;
     try {
       result = record.contextIn(agent)(callMessage, agent, record, data);
     } catch (error) {
       this.#threw(agent, record, error, "webSocketMessage");
     }
-    this.#ended(agent, record, slot, result, "webSocketMessage");
+    this.#ended(agent, record, slot, result, "webSocketMessage", limitMs);
   }
 
-  #closed(agent: Agent, record: SocketRecord, slot: number, code: number, reason: string, clean: boolean): void {
+  #closed(agent: Agent, record: SocketRecord, slot: number, end: SocketEnd): void {
     this.#addon.begun(slot);
     const { home } = record;
+    const what = end.error === null ? "webSocketClose" : "webSocketError";
+    const limitMs = agent.eventTimeoutMs;
+    record.gone = true;
     let result: unknown;
     try {
-      result = record.contextIn(agent)(callClose, agent, record, code, reason, clean);
+      result = record.contextIn(agent)(callClose, agent, record, end);
     } catch (error) {
-      this.#threw(agent, null, error, "webSocketClose");
+      this.#threw(agent, null, error, what);
     }
     this.#residency.sockets.forget(record);
     const forget = (): void => {
@@ -133,10 +151,10 @@ export class AgentEvents {
     };
     if (isThenable(result)) result.then(forget, forget);
     else forget();
-    this.#ended(agent, null, slot, result, "webSocketClose");
+    this.#ended(agent, null, slot, result, what, limitMs);
   }
 
-  #ended(agent: Agent, record: SocketRecord | null, slot: number, result: unknown, what: string): void {
+  #ended(agent: Agent, record: SocketRecord | null, slot: number, result: unknown, what: string, limitMs: number): void {
     agent.lastSweep = clock.sweep;
     this.#residency.sockets.flush();
     if (!isThenable(result)) {
@@ -145,6 +163,7 @@ export class AgentEvents {
     }
     // A reset ends it too: the handler may never settle.
     const settled = (): void => {
+      inTime();
       if (!agent.unwatch(reset)) return;
       if (agent.swallowed !== null) this.#tellSwallowed(agent, record, what);
       agent.end();
@@ -158,6 +177,7 @@ export class AgentEvents {
       return;
     }
     agent.watch(reset);
+    const inTime = limitEvent(agent, what, record?.connection, limitMs);
     result.then(settled, (error) => {
       this.#threw(agent, record, error, what);
       settled();
@@ -165,7 +185,8 @@ export class AgentEvents {
   }
 
   #threw(agent: Agent, record: SocketRecord | null, error: unknown, what: string): void {
-    if (isExpectedReset(error) || (agent.broken && error === agent.reason)) return;
+    // What the code of a life that was ended on purpose still throws is a consequence.
+    if (isExpectedReset(error) || (agent.broken && (error === agent.reason || isExpectedReset(agent.reason)))) return;
     const { host } = this.#residency;
     const details = { agent, code: "R407", what, connection: record?.connection };
     if (record === null || agent.broken) host.report(error, details);
@@ -283,10 +304,17 @@ function callMessage(agent: Agent, record: SocketRecord, data: string | ArrayBuf
   return agent.object!.webSocketMessage?.(record.socket, data);
 }
 
-function callClose(agent: Agent, record: SocketRecord, code: number, reason: string, clean: boolean): unknown {
-  record.closed(code, reason, clean);
+function tellEnd(record: SocketRecord, { code, reason, clean, error }: SocketEnd): void {
+  if (error === null) record.closed(code, reason, clean);
+  else record.failed(error);
+}
+
+/** After an error of the protocol there is no close, as on the platform. */
+function callClose(agent: Agent, record: SocketRecord, end: SocketEnd): unknown {
+  tellEnd(record, end);
   if (!record.hibernatable) return undefined;
-  return agent.object!.webSocketClose?.(record.socket, code, reason, clean);
+  if (end.error !== null) return agent.object!.webSocketError?.(record.socket, end.error);
+  return agent.object!.webSocketClose?.(record.socket, end.code, end.reason, end.clean);
 }
 
 function callAlarm(agent: Agent, info: AlarmInfo): unknown {

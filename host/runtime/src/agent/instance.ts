@@ -58,6 +58,8 @@ export class Agent implements AgentInstance, StorageOwner {
   /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
   alarmRefused = false;
   restorePending = false;
+  /** How long a handler of its hibernatable sockets may run; 0: as long as it takes. */
+  eventTimeoutMs = 0;
   transactionScope: AsyncLocalStorage<true> | null = null;
   facets: FacetTable | null = null;
   #phase: Phase;

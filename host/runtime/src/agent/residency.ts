@@ -37,6 +37,7 @@ export class Resident implements AgentKeeper {
   #announced: boolean;
   #socketsExpected = 0;
   #autoResponse: { request: string; response: string } | null = null;
+  #eventTimeoutMs = 0;
   #agent: Agent | null = null;
 
   constructor(residency: Residency, address: AgentAddress, path: string, announced: boolean, sockets: AgentSockets | null) {
@@ -51,6 +52,7 @@ export class Resident implements AgentKeeper {
   get agent(): Agent {
     if (this.#agent === null) {
       this.#agent = new Agent(this.#residency.host, this, this.#announced);
+      this.#agent.eventTimeoutMs = this.#eventTimeoutMs;
       const auto = this.#autoResponse;
       if (auto !== null) DurableObjectState.restoreAutoResponse(this.#agent.state, auto.request, auto.response);
     }
@@ -65,9 +67,11 @@ export class Resident implements AgentKeeper {
     return this.#residency.classOf(this.address.namespace);
   }
 
-  wake(name: string, autoRequest: string | null, autoResponse: string | null, sockets: number): void {
+  wake(name: string, autoRequest: string | null, autoResponse: string | null, sockets: number, eventTimeoutMs: number): void {
     this.events = 0;
     if (this.#announced) return;
+    this.#eventTimeoutMs = eventTimeoutMs;
+    if (this.#agent !== null) this.#agent.eventTimeoutMs = eventTimeoutMs;
     if (this.address.name === "" && name !== "") this.address = { ...this.address, name };
     if (autoRequest !== null) this.#autoResponse = { request: autoRequest, response: autoResponse ?? "" };
     if (this.#autoResponse !== null && this.#agent !== null) {
@@ -89,6 +93,7 @@ export class Resident implements AgentKeeper {
   ended(agent: Agent, reason: unknown, waiting: AgentEvent[]): void {
     const pair = agent.state.getWebSocketAutoResponse();
     this.#autoResponse = pair === null ? null : { request: pair.request, response: pair.response };
+    this.#eventTimeoutMs = agent.eventTimeoutMs;
     const message = reason instanceof Error ? reason.message : String(reason);
     this.sockets.lifeEnded(message.slice(0, 60));
     this.#agent = null;
@@ -205,9 +210,9 @@ export class Residency implements Dispatcher {
   // ---- what the core tells -----------------------------------------------------------------------
 
   wake(namespace: number, id: string, name: string, autoRequest: string | null, autoResponse: string | null,
-       sockets: number): void {
+       sockets: number, eventTimeoutMs: number): void {
     const resident = this.find(namespace, id) ?? this.#add({ namespace, id, name }, false);
-    resident.wake(name, autoRequest, autoResponse, sockets);
+    resident.wake(name, autoRequest, autoResponse, sockets, eventTimeoutMs);
   }
 
   socket(namespace: number, id: string, connection: number, url: string, protocol: string, tags: string,

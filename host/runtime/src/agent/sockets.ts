@@ -4,7 +4,7 @@
 // Text sent to many in one turn crosses to the core once.
 import type { Addon, Database } from "../addon.ts";
 import {
-  abandonEnd, attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, handOn, isAccepted, type LocalHandler,
+  abandonEnd, attachmentBytes, attachTransport, autoResponseAt, breakSocket, deliverClose, deliverError, handOn, isAccepted, type LocalHandler,
   makeSocket, makeStandIn, markHibernatable, otherEnd, renewEnd, serverEnd, setAutoResponseAt, type Transport, type WebSocket,
 } from "../web/websocket.ts";
 import type { Faults, Told } from "../faults/faults.ts";
@@ -32,6 +32,8 @@ export class SocketRecord implements Transport {
   autoMs = 0;
   /** Code holds its other end: the core knows nothing of it, and it lives as long as this process. */
   local = false;
+  /** Its end has been told: no later life has it. */
+  gone = false;
   /** Whoever keeps its agent resident because of it. */
   release: (() => void) | null = null;
   #socket: WebSocket | null;
@@ -89,6 +91,10 @@ export class SocketRecord implements Transport {
 
   closed(code: number, reason: string, clean: boolean): void {
     if (this.#socket !== null) deliverClose(this.#socket, code, reason, clean);
+  }
+
+  failed(error: Error): void {
+    if (this.#socket !== null) deliverError(this.#socket, error);
   }
 
   autoResponded(atMs: number): void {
@@ -200,7 +206,7 @@ export class AgentSockets {
       if (record.connection === 0 && !record.local) abandonEnd(record.socket, 1011, reason);
       record.forgetSocket();
       record.release = null;
-      if (record.hibernatable && (record.connection !== 0 || record.local)) continue;
+      if (record.hibernatable && !record.gone && (record.connection !== 0 || record.local)) continue;
       this.#records.delete(record);
       if (record.connection === 0) continue;
       this.table.forget(record);

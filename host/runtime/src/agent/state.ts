@@ -15,7 +15,6 @@ export class DurableObjectState {
   #storage: DurableObjectStorage | null = null;
   #facets: DurableObjectFacets | null = null;
   #autoResponse: WebSocketRequestResponsePair | null = null;
-  #eventTimeoutMs: number | null = null;
   readonly props: unknown = {};
   /** Containers are not run by hearth. */
   readonly container = undefined;
@@ -118,11 +117,14 @@ export class DurableObjectState {
     if (timeoutMs !== undefined && !(timeoutMs >= 0 && timeoutMs <= EVENT_TIMEOUT_MS_MAX)) {
       throw new Error(`Event timeout should not exceed ${EVENT_TIMEOUT_MS_MAX} ms.`);
     }
-    this.#eventTimeoutMs = timeoutMs === undefined || timeoutMs === 0 ? null : timeoutMs;
+    const { namespace, id } = this.#agent.address;
+    this.#sockets;
+    this.#agent.eventTimeoutMs = Math.trunc(timeoutMs ?? 0);
+    this.#agent.host.addon.eventTimeout(this.#agent.gate, namespace, id, this.#agent.eventTimeoutMs);
   }
 
   getHibernatableWebSocketEventTimeout(): number | null {
-    return this.#eventTimeoutMs;
+    return this.#agent.eventTimeoutMs || null;
   }
 
   /** What the core told of an automatic response that was set in an earlier life. */

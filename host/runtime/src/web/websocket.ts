@@ -433,8 +433,8 @@ function dispatch(socket: WebSocket, own: Internals, frame: Frame): void {
   }
 }
 
-/** Ends an end whose frames can no longer be delivered. */
-export function fail(socket: WebSocket, message: string): void {
+/** Ends an end whose frames can no longer be delivered: an error event, and unless told otherwise a close. */
+export function fail(socket: WebSocket, message: string, closes = true): void {
   const own = internals(socket);
   if (own.closeReceived && own.closeSent) return;
   own.closeSent = own.closeReceived = true;
@@ -444,7 +444,7 @@ export function fail(socket: WebSocket, message: string): void {
   const error = new Error(message);
   own.context!(() => {
     socket.dispatchEvent(new ErrorEvent("error", { message, error }));
-    socket.dispatchEvent(new CloseEvent("close", { code: 1006, reason: message, wasClean: false }));
+    if (closes) socket.dispatchEvent(new CloseEvent("close", { code: 1006, reason: message, wasClean: false }));
   });
 }
 

@@ -231,6 +231,13 @@ export function deliverClose(socket: WebSocket, code: number, reason: string, wa
   else arrive(socket, own, { code, reason, wasClean });
 }
 
+/** The core's client broke the protocol: an error event, and no close. A hibernatable end's handler is the caller's. */
+export function deliverError(socket: WebSocket, error: Error): void {
+  const own = internals(socket);
+  if (own.accepted === "hibernatable") own.closeReceived = true;
+  else fail(socket, error.message, false);
+}
+
 /** The agent behind this socket was reset: no code runs for it, and what is sent on it goes nowhere. */
 export function breakSocket(socket: WebSocket): void {
   const own = internals(socket);
