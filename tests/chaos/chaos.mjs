@@ -1,6 +1,6 @@
 // Clients that number their messages, agents that record them, and a server to which everything
 // happens meanwhile. Afterwards the books are compared.
-//   ./dev chaos [--minutes N] [--seed S] [--pause SECONDS] [--target hearth|workerd]
+//   ./dev chaos [--minutes N] [--seed S] [--pause SECONDS] [--every MS] [--target hearth|workerd]
 import { parseArgs } from "node:util";
 
 import { byKind, chaos, whole } from "./run.mjs";
@@ -28,14 +28,16 @@ function print(result) {
 
 const { values } = parseArgs({ options: {
   minutes: { type: "string", default: "1" }, seed: { type: "string", default: String(Date.now() % 1_000_000) },
-  target: { type: "string", default: "hearth" }, pause: { type: "string", default: "0" } } });
+  target: { type: "string", default: "hearth" }, pause: { type: "string", default: "0" },
+  every: { type: "string", default: "15" } } });
 const { target } = values;
+const everyMs = Number(values.every);
 const pauseMs = Number(values.pause) * 1_000;
 if (!["hearth", "workerd"].includes(target)) throw new Error("--target is hearth or workerd");
 const { minutes, seed } = { minutes: Number(values.minutes), seed: Number(values.seed) };
-if (!(minutes > 0) || !(pauseMs >= 0) || !Number.isInteger(seed)) throw new Error("--minutes and --pause are numbers, --seed a whole one");
+if (!(minutes > 0) || !(pauseMs >= 0) || !(everyMs > 0) || !Number.isInteger(seed)) throw new Error("--minutes, --pause and --every are numbers, --seed a whole one");
 console.log(`${minutes} minutes of faults, seed ${seed}, on ${target}`);
-const { result, output } = await chaos({ target, minutes, seed, pauseMs });
+const { result, output } = await chaos({ target, minutes, seed, pauseMs, everyMs });
 print(result);
 // What workerd loses is what the run is to show.
 if (target === "hearth" && !whole(result)) {

@@ -18,7 +18,6 @@ import { SlowDisk } from "./slow_disk.mjs";
 
 const AGENTS = 6;
 const CLIENTS_PER_AGENT = 2;
-const SEND_EVERY_MS = 15;
 const HANG_TIMEOUT_S = 2;
 const HOST_MEMORY_MB = 400;
 const SETTLE_MS = 90_000;
@@ -61,8 +60,8 @@ async function connectAll(target) {
 }
 
 /** Sends all the time while `list` is done to the target; what was done, once everything has come to its end. */
-async function underLoad({ target, clients, seconds, pauseMs, draw, list, resolved }) {
-  const sender = setInterval(() => clients.forEach((client) => client.send()), SEND_EVERY_MS);
+async function underLoad({ target, clients, seconds, pauseMs, everyMs, draw, list, resolved }) {
+  const sender = setInterval(() => clients.forEach((client) => client.send()), everyMs);
   try {
     const faults = await wreck(list, draw, performance.now() + seconds * 1_000, pauseMs);
     clearInterval(sender);
@@ -101,7 +100,7 @@ async function withLog(target, work) {
 }
 
 /** command: "serve" (with deploys) or "dev" (with reloads). */
-async function runHearth({ command, seconds, seed, pauseMs }) {
+async function runHearth({ command, seconds, seed, ...pace }) {
   const context = await prepare(seed, {
     target: "hearth", command,
     args: ["--hosts", "2", "--quarantine", "0", "--hang-timeout", String(HANG_TIMEOUT_S), "--host-memory", String(HOST_MEMORY_MB)],
@@ -114,7 +113,7 @@ async function runHearth({ command, seconds, seed, pauseMs }) {
     try {
       await until(() => log.clients.size >= clients.length, "the connections in the log", 10_000);
       const list = hearthFaults({ ...context, command, clients, log });
-      const faults = await underLoad({ target, clients, seconds, pauseMs, draw, list, resolved: () => troublesReported(clients, log) });
+      const faults = await underLoad({ target, clients, seconds, draw, list, ...pace, resolved: () => troublesReported(clients, log) });
       return await booksOf({ target, clients, faults, reported: (name) => log.reported(name) });
     } finally {
       clients.forEach((client) => client.close());
@@ -123,7 +122,7 @@ async function runHearth({ command, seconds, seed, pauseMs }) {
 }
 
 /** One process that its keeper starts again; it reports nothing, so what was not handled is lost. */
-async function runWorkerd({ seconds, seed, pauseMs }) {
+async function runWorkerd({ seconds, seed, ...pace }) {
   const context = await prepare(seed, { target: "workerd" });
   const { target, draw } = context;
   return withLog(target, async () => {
@@ -131,7 +130,7 @@ async function runWorkerd({ seconds, seed, pauseMs }) {
     const keeper = new Keeper(target, { answerMs: HANG_TIMEOUT_S * 1_000, memoryBytes: HOST_MEMORY_MB << 20 });
     try {
       const list = workerdFaults({ ...context, clients, keeper });
-      const faults = await underLoad({ target, clients, seconds, pauseMs, draw, list, resolved: () => true });
+      const faults = await underLoad({ target, clients, seconds, draw, list, ...pace, resolved: () => true });
       return await booksOf({ target, clients, faults, reported: () => new Set(), counts: (text) => Number(text) > 0 });
     } finally {
       clients.forEach((client) => client.close());
@@ -153,10 +152,11 @@ function together(results) {
 }
 
 /** Two thirds of the time in `serve`, with deploys; the rest in `dev`, with reloads. */
-export async function chaos({ target = "hearth", minutes, seed, pauseMs = 0 }) {
-  if (target === "workerd") return runWorkerd({ seconds: minutes * 60, seed, pauseMs });
-  const serve = await runHearth({ command: "serve", seconds: minutes * 40, seed, pauseMs });
-  const dev = await runHearth({ command: "dev", seconds: minutes * 20, seed: seed + 1, pauseMs });
+export async function chaos({ target = "hearth", minutes, seed, pauseMs = 0, everyMs = 15 }) {
+  const pace = { pauseMs, everyMs };
+  if (target === "workerd") return runWorkerd({ seconds: minutes * 60, seed, ...pace });
+  const serve = await runHearth({ command: "serve", seconds: minutes * 40, seed, ...pace });
+  const dev = await runHearth({ command: "dev", seconds: minutes * 20, seed: seed + 1, ...pace });
   return { result: together([serve.result, dev.result]), output: `${serve.output}\n${dev.output}` };
 }
 
