@@ -37,6 +37,32 @@ TEST_F(EngineDeployTest, WhatDoesNotLoadChangesNothing) {
   EXPECT_EQ(first.count("Fetch"), 2u);
 }
 
+TEST_F(EngineDeployTest, CronTriggersAreTheFormerCodesUntilTheNewOneHasLoaded) {
+  deployment.crons = {{"*/5 * * * *", 0}};
+  options.supervisor.load_ms_max = 3'600'000;
+  boot();
+  FakeHost& first = host();
+  launcher.ready_at_once = false;
+  deployment.crons = {{"*/7 * * * *", 0}};
+  add_class();
+  deploy();
+  std::shared_ptr<FakeHost> next = launcher.hosts.back();
+  world.advance(5 * 60'000);
+  const auto former = first.take("Scheduled");
+  ASSERT_EQ(former.size(), 1u);
+  EXPECT_EQ(former[0].text, "*/5 * * * *");
+  first.begin(former[0].slot);
+  first.finish(former[0].slot);
+  next->ready();
+  settle();
+  first.drained();
+  settle();
+  world.advance(35 * 60'000);
+  const auto later = next->take("Scheduled");
+  ASSERT_GE(later.size(), 1u);
+  for (const auto& each : later) EXPECT_EQ(each.text, "*/7 * * * *");
+}
+
 TEST_F(EngineDeployTest, WhatWasReplacedBeforeItLoadedIsNeverServed) {
   boot();
   FakeHost& first = host();

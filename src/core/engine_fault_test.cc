@@ -198,5 +198,24 @@ TEST_F(CoreTest, AnswersForAHandlerThatDoesNot) {
   EXPECT_EQ(slow.count("RequestGone"), 2u);
 }
 
+TEST_F(CoreTest, LetsMessagesAndAlarmsTakeAsLongAsTheyTake) {
+  boot();
+  FakeHost& slow = host();
+  const net::SocketId socket = open_socket(slow, "a", connection(1));
+  message(socket, "takes long");
+  slow.send(wire::AlarmSet{agent("b"), "b", world.wall_ms() + 1});
+  settle();
+  world.advance(1);
+  slow.begin(slow.take("SocketMessage").at(0).slot);
+  slow.begin(slow.take("Alarm").at(0).slot);
+  world.advance(24 * 3'600'000);
+  EXPECT_FALSE(slow.killed);
+  EXPECT_FALSE(network.sockets[socket.value].close_code);
+  EXPECT_EQ(slow.count("Alarm"), 0u) << "not a second time while the first has not ended";
+  message(socket, "comes after it");
+  settle();
+  EXPECT_EQ(slow.take("SocketMessage").at(0).text, "comes after it");
+}
+
 }  // namespace
 }  // namespace hearth::core

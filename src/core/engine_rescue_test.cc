@@ -97,6 +97,39 @@ TEST_F(CoreTest, ResumesAnAgentAgainWhenTheNextHostDiesTooButNotForEver) {
   EXPECT_EQ(host().count("AgentResume"), 0u);
 }
 
+TEST_F(CoreTest, ResumesABoundedNumberOfAHostsAgents) {
+  constexpr std::uint32_t kWorking = 1'100;
+  boot();
+  for (std::uint32_t i = 0; i < kWorking; ++i) {
+    const std::string name = "working-" + std::to_string(i);
+    open_socket(host(), name, connection(i + 1));
+    host().send(wire::AgentWorking{agent(name), 1});
+  }
+  settle();
+  host().die();
+  settle();
+  EXPECT_EQ(host().count("AgentResume"), 1'024u);
+  for (const auto& [id, socket] : network.sockets) EXPECT_FALSE(socket.close_code) << id;
+}
+
+TEST_F(CoreTest, FiresNoAlarmBeforeItIsDueForAnAgentThatGoesOn) {
+  boot();
+  FakeHost& first = host();
+  const net::SocketId socket = open_socket(first, "a", connection(1));
+  const std::int64_t due_ms = world.wall_ms() + 60'000;
+  first.send(wire::AlarmSet{agent("a"), "a", due_ms});
+  message(socket, "x");
+  settle();
+  first.begin(first.take("SocketMessage").at(0).slot);
+  first.die();
+  settle();
+  ASSERT_EQ(host().count("AgentResume"), 1u);
+  world.advance(59'000);
+  EXPECT_EQ(host().count("Alarm"), 0u);
+  world.advance(1'000);
+  EXPECT_EQ(host().count("Alarm"), 1u);
+}
+
 TEST_F(CoreTest, QuarantinesAnAgentThatEndsItsHostsAndLeavesItsNeighboursAlone) {
   boot();
   const net::SocketId bad = open_socket(host(), "bad", connection(1));

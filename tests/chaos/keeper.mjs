@@ -1,6 +1,6 @@
 // What a service manager with a health check does for a single process: starts it again at once when
 // it ends, and ends it when it takes too much memory or has not answered for too long. workerd has
-// nothing of the kind by itself; the limits are those that hearth gets.
+// nothing of the kind by itself.
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 

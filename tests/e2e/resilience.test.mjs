@@ -4,11 +4,12 @@ import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { Socket, http } from "../lib/clients.mjs";
-import { until } from "../lib/process.mjs";
+import { commandLine, descendants, until } from "../lib/process.mjs";
 import { RawWebSocket } from "../lib/raw-websocket.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
 
 const suite = { skip: onHearth ? false : "hearth's own promises", concurrency: 1 };
+const kPatienceMs = 30_000;
 const kHostDied = /host|SIGKILL|died|killed|R409|R414/i;
 
 describe("code that hangs", suite, () => {
@@ -25,6 +26,23 @@ describe("code that hangs", suite, () => {
     assert.match(target.output, /R409: its event loop was blocked for 2 seconds by Room\/hangs/);
     assert.match(target.output, /webSocketMessage .*tests\/projects\/raw\/server\.ts:\d+:\d+/);
     assert.equal(await hanging.ask("again", 10_000), "again");
+    assert.ok(neighbour.open && hanging.open);
+    await Promise.all([hanging.close(), neighbour.close()]);
+  });
+
+  test("in native code is ended too, without a stack", async (t) => {
+    const target = await startFor(t, "raw", { expectErrors: [kHostDied], args: ["--hang-timeout", "2"] });
+    const hanging = await Socket.connect(`${target.ws}/room/native?user=u`);
+    const neighbour = await Socket.connect(`${target.ws}/room/other?user=v`);
+    const host = Number(await hanging.ask("pid", kPatienceMs));
+    hanging.send("hang-native 120");
+    const command = await until(() => descendants(host).find((pid) => commandLine(pid)[0] === "sleep"), "the command", kPatienceMs);
+    t.after(() => { try { process.kill(command, "SIGKILL"); } catch { /* it has ended */ } }); // its host does not take it along
+    assert.equal(await neighbour.ask("after", kPatienceMs), "after");
+    const at = target.child.lines.findIndex(({ text }) => /R409: its event loop was blocked for 2 seconds by Room\/native/.test(text));
+    assert.ok(at >= 0, target.output);
+    assert.doesNotMatch(target.child.lines[at + 1].text, /^ {4}at /);
+    assert.equal(await hanging.ask("again", kPatienceMs), "again");
     assert.ok(neighbour.open && hanging.open);
     await Promise.all([hanging.close(), neighbour.close()]);
   });

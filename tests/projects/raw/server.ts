@@ -3,6 +3,11 @@ import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { http } from "./http.ts";
 import { storage } from "./storage.ts";
 
+interface NodeProcess {
+  getBuiltinModule(name: string): { execFileSync(file: string, args: string[]): never };
+}
+const nodeProcess = (globalThis as unknown as { process: NodeProcess }).process;
+
 interface Env {
   GREETING: string;
   LIMITS: { items: number };
@@ -60,6 +65,7 @@ export class Room extends DurableObject<Env> {
       case "closes": return ws.send(JSON.stringify((await this.ctx.storage.get("closes")) ?? []));
       case "pid": return ws.send(String((globalThis as { process?: { pid?: number } }).process?.pid ?? 0));
       case "hang": for (;;) { /* the event loop is held */ }
+      case "hang-native": return nodeProcess.getBuiltinModule("node:child_process").execFileSync("sleep", [argument]);
       case "die": return (globalThis as unknown as { process: { exit(code: number): never } }).process.exit(7);
       case "count": {
         const next = ((await this.ctx.storage.get<number>("count")) ?? 0) + 1;
