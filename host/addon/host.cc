@@ -168,6 +168,7 @@ void Host::on_prepare() {
 }
 
 void Host::end_turn() {
+  set_running(0);
   // Where nothing waits for the disk, a commit calls its waiters at once, and they may write again:
   // that is a turn's end too. One that never stops writing comes back after the loop's other work.
   std::vector<Database*> in_transaction;

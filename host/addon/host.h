@@ -48,7 +48,10 @@ class Host {
   // Takes the descriptors from the environment and begins to read.
   Status start(napi_value handlers);
 
-  void begun(std::uint32_t slot) { mark(slot, wire::Progress::kBegun); }
+  void begun(std::uint32_t slot) {
+    mark(slot, wire::Progress::kBegun);
+    set_running(slot + 1);
+  }
   void done(std::uint32_t slot) { mark(slot, wire::Progress::kDone); }
 
   void set_place(std::uint8_t host_slot, std::uint16_t generation) {
@@ -100,6 +103,10 @@ class Host {
     if (page_ != nullptr && slot < kProgressSlots) {
       page_->state[slot].store(static_cast<std::uint8_t>(progress), std::memory_order_release);
     }
+  }
+  // 0: no event's code is on the stack.
+  void set_running(std::uint32_t running) {
+    if (page_ != nullptr) page_->running.store(running, std::memory_order_relaxed);
   }
   Status map_progress_page();
   void on_readable();

@@ -10,6 +10,7 @@
 // One thread, the event loop's. Owned by main; the server, the world and the registry outlive it.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -32,6 +33,7 @@
 #include "core/registry.h"
 #include "core/report.h"
 #include "core/router.h"
+#include "core/share.h"
 #include "core/supervisor.h"
 #include "core/tables.h"
 #include "net/server.h"
@@ -43,8 +45,9 @@ struct EngineOptions {
   std::filesystem::path state;  // agents at <state>/do/<unique key>/<id>.sqlite
   SupervisorOptions supervisor;
   std::size_t queue_bytes_max = kHostQueueBytesMax;  // kept for one host, in all
-  std::size_t queue_events_max = 4096;   // waiting for one host; a socket that adds to it pauses
-  std::uint32_t early_ms_max = 300'000;  // an accepted socket whose 101 does not come
+  std::size_t queue_events_max = 4096;  // waiting for one host; a socket that adds to it pauses
+  std::size_t queues_bytes_max = kQueueBytesMax;  // kept for all hosts
+  std::uint32_t early_ms_max = 300'000;           // an accepted socket whose 101 does not come
   std::uint32_t blocked_ms_max =
       30'000;                      // of a host's event loop; 0: for ever (a debugger is there)
   unsigned quarantine_deaths = 3;  // of hosts in a minute that one agent may cause; 0: any number
@@ -56,6 +59,7 @@ struct EngineOptions {
 };
 
 inline constexpr std::string_view kQuarantinedCode = "R414";
+inline constexpr std::string_view kOverloadedCode = "R415";
 
 struct EngineHooks {
   std::function<void()> on_serving = [] {};  // once, when every slot has had its first host
@@ -152,8 +156,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   struct Mailbox {
     std::deque<Event> pending;
     std::size_t pending_bytes = 0;
-    std::vector<ConnectionId> paused;
-    std::vector<Resume> resumes;  // agents that the last host's end interrupted
+    std::deque<ConnectionId> paused;  // because of the host's own bounds, or of those in all
+    std::vector<AgentId> crowded;     // agents with sockets that are paused because of theirs
+    std::vector<Resume> resumes;      // agents that the last host's end interrupted
   };
   // An agent that was awake on a host that ended.
   struct LostAgent {
@@ -161,6 +166,12 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
     std::string name;
     bool working = false;
     std::uint8_t resumed = 0;
+  };
+
+  // Of a host's end. Known and of no agent: it was the worker's own code.
+  struct Culprit {
+    bool known = false;
+    std::optional<AgentId> agent;
   };
 
   // ---- the network (engine_requests.cc, engine_sockets.cc)
@@ -204,7 +215,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
 
   // ---- what an end interrupts (engine_rescue.cc)
   const AgentId* named_in(const Event& event, const std::vector<LostAgent>& lost) const;
-  void note_interrupted(Host& host, const std::vector<EventTable::Unfinished>& unfinished,
+  Culprit culprit_of(Host& host, const std::vector<LostAgent>& lost) const;
+  void note_interrupted(Host& host, const Culprit& culprit,
+                        const std::vector<EventTable::Unfinished>& unfinished,
                         const std::vector<LostAgent>& lost);
   void resume_agents(Host& host);
   void enter_quarantine(const AgentId& id, const Host& host);
@@ -261,12 +274,23 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   bool stale(const Event& event) const;
   void release(Event& event);
   void wake(Host& host, Agent& agent, std::string_view cause);
-  std::size_t load(unsigned slot) const;
-  bool crowded(unsigned slot) const;
-  void pause_if_crowded(Connection& connection, unsigned slot);
-  void resume_if_room(unsigned slot);
+  void hold(const Event& event);
+  void let_go(const Event& event);
   unsigned least_loaded() const;
   unsigned slot_of(const Agent& agent) const;
+
+  // ---- what holds clients back (engine_backpressure.cc)
+  std::size_t load(unsigned slot) const;
+  bool crowded(unsigned slot) const;
+  Burden free_of(unsigned slot) const;
+  void pause_if_crowded(Connection& connection, unsigned slot);
+  void pause(Connection& connection, std::deque<ConnectionId>& list);
+  void hold_back(Agent& agent, unsigned slot);
+  void resume_some(std::deque<ConnectionId>& paused, std::size_t bytes);
+  void resume_if_room(unsigned slot);
+  bool resume_agent(Agent& agent, unsigned slot);
+  void look_for_room();
+  std::optional<Fault> busy_agent(std::string_view url, unsigned slot) const;
 
   // For who follows the log (engine_health.cc); costs nothing while nobody does.
   void note(const Agent* agent, std::string_view what, std::uint64_t connection = 0,
@@ -341,6 +365,10 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   os::TimerId watchdog_timer_;
   os::TimerId memory_timer_;
   os::TimerId deadline_timer_;
+  os::TimerId room_timer_;  // set while any socket is paused
+  bool room_watched_ = false;
+  std::size_t held_bytes_ = 0;  // of all events on their way
+  std::int64_t crowding_told_ms_ = INT64_MIN / 2;
   std::unordered_map<ConnectionId, std::int64_t> early_;  // sockets without a client, since when
   std::optional<Fault> build_fault_;
   std::uint64_t last_reference_ = 0;
@@ -358,7 +386,6 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
 template <typename Message>
 void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t subject,
                      Message message, std::uint64_t number) {
-  if (agent != nullptr) ++agent->events_held;
   Mailbox& mailbox = mailboxes_[slot];
   Host* host = supervisor_.active(slot);
   if (host != nullptr && mailbox.pending.empty()) {
@@ -374,6 +401,7 @@ void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t 
       event.subject = subject;
       event.number = number;
       wire::append(event.frame, message);
+      hold(event);
       host->events().filled(*place);
       host->link().send_frame(event.frame);
       return;
@@ -381,8 +409,16 @@ void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t 
   }
   Event event{kind, agent, subject, {}, number};
   wire::append(event.frame, message);
+  hold(event);
   mailbox.pending_bytes += event.frame.size();
   mailbox.pending.push_back(std::move(event));
+}
+
+inline void Engine::hold(const Event& event) {
+  held_bytes_ += event.frame.size();
+  if (event.agent == nullptr) return;
+  ++event.agent->events_held;
+  event.agent->bytes_held += event.frame.size();
 }
 
 }  // namespace hearth::core

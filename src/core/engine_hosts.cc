@@ -159,8 +159,9 @@ std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
 
 // Events that had not begun go back to the front of the queue, in their order; the others are over.
 void Engine::lose_events(Host& host, const std::vector<LostAgent>& lost) {
+  const Culprit culprit = culprit_of(host, lost);
   auto rest = host.events().take_unfinished([this](Event& event) { release(event); });
-  note_interrupted(host, rest, lost);
+  note_interrupted(host, culprit, rest, lost);
   note_unbegun(host, rest);
   Mailbox& mailbox = mailboxes_[host.slot];
   // Calls of peers were told that they failed (PeerGone): they must not run after all.

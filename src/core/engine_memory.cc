@@ -30,7 +30,7 @@ void Engine::look_at_memory() {
     if (bytes >= limit) {
       const std::string why = "it held " + megabytes(bytes) + " of memory, and " +
                               megabytes(limit) + " is what --host-memory allows";
-      const Event* event = host->events().last_begun();
+      const Event* event = host->events().at_work();
       const bool known = event != nullptr && event->agent != nullptr;
       host->kill(why + (known ? "; " + label(*event->agent) + " was at work" : ""));
     } else if (bytes >= limit / 100 * kSoftPercent && host->leaving.empty() &&

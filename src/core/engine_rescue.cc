@@ -40,8 +40,18 @@ const AgentId* Engine::named_in(const Event& event, const std::vector<LostAgent>
   return nullptr;
 }
 
+// Whose code was on the host's stack when it ended: to be asked before its events are taken.
+Engine::Culprit Engine::culprit_of(Host& host, const std::vector<LostAgent>& lost) const {
+  const Event* event = host.events().running();
+  if (event == nullptr) return {};
+  if (event->agent != nullptr) return {true, event->agent->id};
+  const AgentId* named = event->kind == EventKind::kFetch ? named_in(*event, lost) : nullptr;
+  return {true, named != nullptr ? std::optional(*named) : std::nullopt};
+}
+
 // Whoever had something begun there, or work of its own, is to go on with it.
-void Engine::note_interrupted(Host& host, const std::vector<EventTable::Unfinished>& unfinished,
+void Engine::note_interrupted(Host& host, const Culprit& culprit,
+                              const std::vector<EventTable::Unfinished>& unfinished,
                               const std::vector<LostAgent>& lost) {
   if (stopping_) return;
   std::vector<Resume>& resumes = mailboxes_[host.slot].resumes;
@@ -52,7 +62,7 @@ void Engine::note_interrupted(Host& host, const std::vector<EventTable::Unfinish
     const std::uint8_t attempts = before == lost.end() ? std::uint8_t{0} : before->resumed;
     if (attempts < kResumesMax && resumes.size() < kResumedMax) resumes.push_back({id, attempts});
   };
-  const AgentId* last = nullptr;
+  std::optional<AgentId> last;
   for (const EventTable::Unfinished& each : unfinished) {
     if (!each.begun) continue;
     const AgentId* id = nullptr;
@@ -62,14 +72,15 @@ void Engine::note_interrupted(Host& host, const std::vector<EventTable::Unfinish
       id = named_in(each.event, lost);
     }
     if (id == nullptr) continue;
-    last = id;
+    last = *id;
     record(*id, LedgerKind::kBegun, cause_of(each.event.kind), {.host = host.number});
     add(*id);
   }
   for (const LostAgent& each : lost) {
     if (each.working || each.resumed > 0) add(each.id);
   }
-  if (last == nullptr || host.drained || leaving_) return;
+  if (culprit.known) last = culprit.agent;
+  if (!last || host.drained || leaving_) return;
   const AgentId blamed = *last;
   const Agent* agent = agents_.find(blamed);
   std::string name = agent != nullptr ? agent->name : std::string();
@@ -110,7 +121,7 @@ std::string Engine::blocked_stack(const Host& host) const {
 void Engine::end_blocked(Host& host) {
   std::string reason = "R409: its event loop was blocked for " +
                        std::to_string(options_.blocked_ms_max / 1'000) + " seconds";
-  const Event* event = host.events().last_begun();
+  const Event* event = host.events().at_work();
   if (event != nullptr && event->agent != nullptr) reason += " by " + label(*event->agent);
   const std::string stack = blocked_stack(host);
   // The first frame's place, in brackets.

@@ -180,6 +180,48 @@ TEST_F(CoreTest, ReadsWhatADeadHostHadSentBeforeItsEnd) {
   EXPECT_EQ(network.answers[number].body, "in time");
 }
 
+// An idle event of "waits" began last; what dies each time is code of "dies".
+TEST_F(CoreTest, QuarantinesTheAgentWhoseCodeRanAndNotTheOneThatWaits) {
+  boot();
+  const net::SocketId dies = open_socket(host(), "dies", connection(1));
+  const net::SocketId waits = open_socket(host(), "waits", connection(2));
+  for (int death = 0; death < 3; ++death) {
+    FakeHost& dying = host();
+    message(dies, "later");
+    message(waits, "awaits");
+    settle();
+    const auto events = dying.take("SocketMessage");
+    ASSERT_EQ(events.size(), 2u);
+    dying.begin(events[0].slot);
+    dying.begin(events[1].slot);
+    dying.run(events[0].slot);
+    dying.die();
+    settle();
+  }
+  EXPECT_EQ(network.sockets[dies.value].close_code, 4503);
+  EXPECT_FALSE(network.sockets[waits.value].close_code);
+}
+
+TEST_F(CoreTest, BlamesNoAgentForWhatTheWorkersOwnCodeDoes) {
+  boot();
+  const net::SocketId waits = open_socket(host(), "waits", connection(1));
+  for (int death = 0; death < 3; ++death) {
+    FakeHost& dying = host();
+    message(waits, "awaits");
+    request("/worker");
+    const auto messages = dying.take("SocketMessage");
+    const auto fetches = dying.take("Fetch");
+    ASSERT_EQ(messages.size(), 1u);
+    ASSERT_EQ(fetches.size(), 1u);
+    dying.begin(fetches[0].slot);
+    dying.begin(messages[0].slot);
+    dying.run(fetches[0].slot);
+    dying.die();
+    settle();
+  }
+  EXPECT_FALSE(network.sockets[waits.value].close_code);
+}
+
 TEST_F(CoreTest, AnswersRequestsThatHadBegunWith503AndRepeatsTheOthers) {
   boot();
   const std::uint64_t begun = request("/begun");

@@ -53,6 +53,20 @@ void EventTable::release(std::uint32_t place) {
   --in_flight_;
 }
 
+const Event* EventTable::running() const {
+  const std::uint32_t running = page_.running.load(std::memory_order_acquire);
+  if (running == 0 || running > entries_.size()) return nullptr;
+  // A place that was swept is another event's, which has not begun.
+  if (!begun(running - 1)) return nullptr;
+  const Event& event = entries_[running - 1].event;
+  return event.kind == EventKind::kNone ? nullptr : &event;
+}
+
+const Event* EventTable::at_work() const {
+  const Event* now = running();
+  return now != nullptr ? now : last_begun();
+}
+
 const Event* EventTable::last_begun() const {
   const Entry* last = nullptr;
   for (std::uint32_t place = 0; place < entries_.size(); ++place) {

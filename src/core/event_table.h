@@ -49,8 +49,10 @@ class EventTable {
     return take_rest();
   }
 
-  // Of the events whose handlers have begun and not ended, the one that was sent last; or null.
-  const Event* last_begun() const;
+  // The event whose code is on the host's stack now, or was when it died; null when none is known.
+  const Event* running() const;
+  // The same, or else of those whose handlers have begun and not ended the one that was sent last.
+  const Event* at_work() const;
 
   std::size_t in_flight() const { return in_flight_; }
   // Events are numbered as they are sent; how many of those up to `number` are still in flight.
@@ -70,6 +72,7 @@ class EventTable {
   wire::Progress state(std::uint32_t place) const {
     return static_cast<wire::Progress>(page_.state[place].load(std::memory_order_acquire));
   }
+  const Event* last_begun() const;
   bool any_done(std::uint32_t first) const;
   void release(std::uint32_t place);
   std::vector<Unfinished> take_rest();

@@ -1,5 +1,5 @@
-// Which agents may not run for now: those whose handlers were the last to begin on hosts that died,
-// again and again within a short time. An agent stays in it until it is released, or until the core
+// Which agents may not run for now: those whose code ran when hosts died, again and again
+// within a short time. An agent stays in it until it is released, or until the core
 // restarts. Bounded; pure but for the time that it is given. Loop thread; owned by the Engine.
 #pragma once
 
@@ -20,8 +20,8 @@ class Quarantine {
   explicit Quarantine(unsigned deaths_max, std::int64_t window_ms = 60'000)
       : deaths_max_(deaths_max), window_ms_(window_ms) {}
 
-  // A host died, and of all that ran there this agent's handler had begun last. True: it may not
-  // run from now on.
+  // A host died, and this agent's code ran, or its handler was the last that had begun. True: it may
+  // not run from now on.
   bool blame(const AgentId& agent, std::string_view name, std::int64_t now_ms);
   bool empty() const { return held_.empty(); }
   bool holds(const AgentId& agent) const { return held_.contains(agent); }

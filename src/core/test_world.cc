@@ -107,6 +107,10 @@ void FakeHost::begin(std::uint32_t slot) {
   page_.state[slot].store(static_cast<std::uint8_t>(wire::Progress::kBegun));
 }
 
+void FakeHost::run(std::optional<std::uint32_t> slot) {
+  page_.running.store(slot ? *slot + 1 : 0);
+}
+
 void FakeHost::finish(std::uint32_t slot) {
   page_.state[slot].store(static_cast<std::uint8_t>(wire::Progress::kDone));
 }

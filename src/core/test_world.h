@@ -49,6 +49,8 @@ class FakeHost final : public os::StreamEvents {
   void ready() { send(wire::Ready{R"({"handlers":["fetch"],"classes":[]})"}); }
   // The event's handler begins, ends.
   void begin(std::uint32_t slot);
+  // That event's code is on the stack; nullopt: none's.
+  void run(std::optional<std::uint32_t> slot);
   void finish(std::uint32_t slot);
   // As SIGKILL: what it wrote stays readable, then end of file.
   void die(os::ExitStatus status = {0, 9});

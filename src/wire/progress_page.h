@@ -3,7 +3,7 @@
 // event (kSent); the host stores kBegun just before it calls the handler and kDone when the handler
 // has ended; the core frees the slot when it sees kDone. Input gates reorder beginnings between
 // agents, which is why each event has a byte of its own and no counter would do.
-// Writers: the core writes kFree and kSent, the host kBegun and kDone; no lock.
+// Writers: the core writes kFree and kSent, the host kBegun, kDone and the rest; no lock.
 #pragma once
 
 #include <atomic>
@@ -22,6 +22,9 @@ struct ProgressPage {
   // Raised by the host at each turn of its loop: a watchdog reads it from outside.
   std::atomic<std::uint64_t> heartbeat{0};
   std::atomic<std::uint8_t> state[kProgressSlots];
+  // The place, plus one, of the event whose code is on the stack now, in its first turn; 0: none is
+  // known. Many events that have begun may only wait: this is the one that a death is laid to.
+  std::atomic<std::uint32_t> running{0};
 };
 
 static_assert(std::atomic<std::uint8_t>::is_always_lock_free);

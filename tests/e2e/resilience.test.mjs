@@ -1,9 +1,13 @@
 // Code that hangs, code that ends its host again and again, and clients that vanish without a word.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { Socket, http } from "../lib/clients.mjs";
+import { temporaryFolder } from "../lib/folders.mjs";
 import { commandLine, descendants, until } from "../lib/process.mjs";
 import { RawWebSocket } from "../lib/raw-websocket.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
@@ -81,6 +85,58 @@ describe("an agent that ends its host again and again", suite, () => {
     assert.match(error.message, /Room\/bad is quarantined/);
     assert.equal((await http(`${target.url}/room/good`)).status, 200);
     assert.match(target.output, /R414 Room\/bad is quarantined: 3 hosts in a minute ended while it was at work/);
+    await good.close();
+  });
+});
+
+// In each round "bad" dies in a handler that began late, and the last message to begin waits elsewhere.
+const kWaiting = `
+import { DurableObject } from "cloudflare:workers";
+let waiting = false;
+export class Room extends DurableObject {
+  async fetch() {
+    const [client, server] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+  async webSocketMessage(ws, message) {
+    if (message === "wait") {
+      waiting = true;
+      await new Promise(() => {});
+    } else if (message === "block") {
+      this.ctx.blockConcurrencyWhile(async () => { while (!waiting) await scheduler.wait(5); });
+      ws.send("blocks");
+    } else if (message === "die") {
+      process.kill(process.pid, "SIGKILL");
+      for (;;);
+    }
+  }
+}
+export default { fetch: (request, env) => env.ROOM.getByName(new URL(request.url).pathname.slice(1)).fetch(request) };
+`;
+
+describe("a host's end", suite, () => {
+  test("is laid to the agent whose code ran, not to one that waited", async (t) => {
+    const folder = temporaryFolder("hearth-blame-");
+    writeFileSync(join(folder, "worker.js"), kWaiting);
+    writeFileSync(join(folder, "wrangler.jsonc"), JSON.stringify({
+      name: "blame", main: "worker.js", compatibility_date: "2026-06-01", compatibility_flags: ["nodejs_compat"],
+      durable_objects: { bindings: [{ name: "ROOM", class_name: "Room" }] }, migrations: [{ tag: "v1", new_sqlite_classes: ["Room"] }],
+    }));
+    const target = await startFor(t, folder, { expectErrors: [kHostDied], args: ["--hang-timeout", "0"] });
+    const good = await Socket.connect(`${target.ws}/good`);
+    const bad = await Socket.connect(`${target.ws}/bad`);
+    for (let i = 0; i < 3; i++) {
+      assert.equal(await bad.ask("block", 30_000), "blocks");
+      bad.send("die");
+      bad.ws.ping();
+      await once(bad.ws, "pong"); // the core has read it
+      good.send("wait");
+      await until(() => (target.output.match(/host \d+ died/g) ?? []).length > i, "the host's end", 30_000);
+    }
+    assert.equal((await bad.closed).code, 4503);
+    assert.match(target.output, /R414 Room\/bad is quarantined/);
+    assert.ok(good.open);
     await good.close();
   });
 });

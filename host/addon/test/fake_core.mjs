@@ -28,6 +28,7 @@ const byNumber = new Map();
 
 const kSlots = 16 * 1024;
 const kPageHeader = 16;
+const kPageTail = 8; // which event runs
 
 const writers = {
   U8: (v) => Buffer.from([v]),
@@ -86,7 +87,7 @@ export class FakeCore {
   constructor(script, { env = {}, node = process.execPath, args = [] } = {}) {
     this.directory = mkdtempSync(join(tmpdir(), 'hearth-addon-'));
     const pagePath = join(this.directory, 'page');
-    const page = Buffer.alloc(kPageHeader + kSlots);
+    const page = Buffer.alloc(kPageHeader + kSlots + kPageTail);
     page.writeUInt32LE(0x68727450, 0);
     page.writeUInt32LE(kSlots, 4);
     this.page = openSync(pagePath, 'w+');
@@ -153,6 +154,12 @@ ${script}`;
     const byte = Buffer.alloc(1);
     readSync(this.page, byte, 0, 1, kPageHeader + slot);
     return byte[0];
+  }
+  /** The place of the event whose code is on the stack, plus one. */
+  get running() {
+    const word = Buffer.alloc(4);
+    readSync(this.page, word, 0, 4, kPageHeader + kSlots);
+    return word.readUInt32LE();
   }
   get heartbeat() {
     const word = Buffer.alloc(8);

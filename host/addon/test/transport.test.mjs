@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { FakeCore, encode } from './fake_core.mjs';
 
@@ -225,6 +228,27 @@ addon.start({ socketMessage(slot, connection, data) { addon[data](slot); say(dat
   await core.said();
   assert.equal(core.progress(16383), 3);
   assert.ok(core.heartbeat > beat);
+});
+
+test('the progress page tells whose code is on the stack, and that none is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hearth-addon-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const core = host(t, `
+import { existsSync } from 'node:fs';
+addon.start({ socketMessage(slot, connection, file) {
+  addon.begun(slot);
+  say('runs');
+  const until = performance.now() + 30000;
+  while (!existsSync(file) && performance.now() < until);
+} });`);
+  for (const slot of [77, 0]) {
+    core.send('SocketMessage', { slot, connection: 1, data: join(folder, String(slot)) });
+    await core.said();
+    assert.equal(core.running, slot + 1);
+    writeFileSync(join(folder, String(slot)), '');
+    while (core.running !== 0) await new Promise(setImmediate);
+    assert.equal(core.progress(slot), 2, 'it waits, and does not run');
+  }
 });
 
 test('connections carry the slot and the generation of their host', async (t) => {
