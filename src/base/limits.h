@@ -25,6 +25,12 @@ inline constexpr std::size_t kWireFrameBytesMax = 40 * 1024 * 1024;
 inline constexpr std::uint32_t kProgressSlots = 16 * 1024;
 // Bytes of frames a host has not read yet: past this, reading from clients of its agents stops.
 inline constexpr std::size_t kHostQueueBytesMax = 64 * 1024 * 1024;
+// Of these, and of the places of its host, one agent has at most so much: its clients are not read
+// past it, and its neighbours are (core/share.h).
+inline constexpr std::size_t kAgentQueueBytesMax = 16 * 1024 * 1024;
+inline constexpr std::uint32_t kAgentEventsMax = 4096;
+// Of all hosts together.
+inline constexpr std::size_t kQueueBytesMax = 256 * 1024 * 1024;
 
 inline constexpr std::size_t kTagsPerSocketMax = 10;
 inline constexpr std::size_t kTagBytesMax = 256;

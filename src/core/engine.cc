@@ -25,6 +25,7 @@ Engine::~Engine() {
   world_.loop.cancel(deadline_timer_);
   world_.loop.cancel(watchdog_timer_);
   world_.loop.cancel(memory_timer_);
+  world_.loop.cancel(room_timer_);
   requests_.for_each([](PendingRequest& request) { delete &request; });
 }
 

@@ -1,4 +1,4 @@
-// Events on their way to a host: waiting, sent, finished; and what holds clients back meanwhile.
+// Events on their way to a host: waiting, sent, finished.
 #include <cstring>
 
 #include "core/engine.h"
@@ -111,6 +111,13 @@ void Engine::pump(Host& host) {
   if (mailbox.pending.empty()) mailbox.pending.shrink_to_fit();
 }
 
+void Engine::let_go(const Event& event) {
+  held_bytes_ -= event.frame.size();
+  if (event.agent == nullptr) return;
+  --event.agent->events_held;
+  event.agent->bytes_held -= event.frame.size();
+}
+
 // The event is over, well or not: what it held is let go.
 void Engine::release(Event& event) {
   Agent* agent = event.agent;
@@ -127,46 +134,8 @@ void Engine::release(Event& event) {
       }
     }
   }
-  if (agent == nullptr) return;
-  --agent->events_held;
-  agents_.drop_if_idle(*agent);
-}
-
-// ---- backpressure
-
-std::size_t Engine::load(unsigned slot) const {
-  std::size_t bytes = mailboxes_[slot].pending_bytes;
-  if (Host* host = supervisor_.active(slot)) {
-    bytes += host->events().retained_bytes() + host->link().buffered();
-  }
-  return bytes;
-}
-
-bool Engine::crowded(unsigned slot) const {
-  return load(slot) > options_.queue_bytes_max ||
-         mailboxes_[slot].pending.size() >= options_.queue_events_max;
-}
-
-void Engine::pause_if_crowded(Connection& connection, unsigned slot) {
-  if (connection.paused || !crowded(slot)) return;
-  connection.paused = true;
-  mailboxes_[slot].paused.push_back(connection.id);
-  server_->pause(connection.socket);
-}
-
-void Engine::resume_if_room(unsigned slot) {
-  Mailbox& mailbox = mailboxes_[slot];
-  if (mailbox.paused.empty() || load(slot) > options_.queue_bytes_max / 2 ||
-      mailbox.pending.size() > options_.queue_events_max / 2) {
-    return;
-  }
-  const std::vector<ConnectionId> paused = std::exchange(mailbox.paused, {});
-  for (const ConnectionId id : paused) {
-    Connection* connection = connections_.find(id);
-    if (connection == nullptr) continue;
-    connection->paused = false;
-    if (connection->socket) server_->resume(connection->socket);
-  }
+  let_go(event);
+  if (agent != nullptr) agents_.drop_if_idle(*agent);
 }
 
 }  // namespace hearth::core

@@ -24,10 +24,6 @@ Fault shutting_down() {
   return for_now("hearth is shutting down", "Ask again when it is back.");
 }
 
-Fault too_busy() {
-  return for_now("the code's host has more waiting for it than may wait", "Ask again in a moment.");
-}
-
 }  // namespace
 
 PendingRequest& Engine::open_request(const net::Request& request) {
@@ -93,7 +89,13 @@ void Engine::on_request(const net::Request& request) {
   if (const std::optional<Fault> fault = refused_agent(request.url)) {
     return answer(request.id, request.upgrade, accept, *fault);
   }
-  if (crowded(slot)) return answer(request.id, request.upgrade, accept, too_busy());
+  if (crowded(slot)) {
+    return answer(request.id, request.upgrade, accept,
+                  overloaded("the code's host has more waiting for it than may wait"));
+  }
+  if (const std::optional<Fault> fault = busy_agent(request.url, slot)) {
+    return answer(request.id, request.upgrade, accept, *fault);
+  }
 
   PendingRequest& pending = open_request(request);
   wire::Fetch fetch;
@@ -238,7 +240,8 @@ void Engine::answer(RequestId id, bool upgrade, std::string_view accept, const F
                 .stack = fault.stack,
                 .reference = reference,
                 .request = id.value});
-  if (upgrade) {
+  // Many are refused when too much waits: a handshake for each, to tell by a frame, costs too much.
+  if (upgrade && fault.code != kOverloadedCode) {
     const net::SocketId socket = server_->upgrade(id, {});
     if (!socket) return;
     server_->send(socket, net::MessageKind::kText, render_frame(fault, options_.mode, reference));

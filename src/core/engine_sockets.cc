@@ -240,6 +240,9 @@ void Engine::on(Host& host, const wire::RespondUpgrade& message) {
   const net::SocketId socket = server_->upgrade(message.request, message.headers);
   if (!socket) return end_connection(*connection, 1006, "", false);
   connections_.bind(*connection, socket);
+  if (connection->agent != nullptr && connection->agent->crowded) {
+    pause(*connection, *connection->agent->paused);
+  }
   note(connection->agent, "connected", connection->id.value, connection->url);
   if (connection->agent != nullptr) {
     record(connection->agent->id, LedgerKind::kSocketOpened, path_of(connection->url),

@@ -20,8 +20,8 @@ class Quarantine {
   explicit Quarantine(unsigned deaths_max, std::int64_t window_ms = 60'000)
       : deaths_max_(deaths_max), window_ms_(window_ms) {}
 
-  // A host died, and this agent's code ran, or its handler was the last that had begun. True: it may
-  // not run from now on.
+  // A host died, and this agent's code ran, or its handler was the last that had begun. True: it
+  // may not run from now on.
   bool blame(const AgentId& agent, std::string_view name, std::int64_t now_ms);
   bool empty() const { return held_.empty(); }
   bool holds(const AgentId& agent) const { return held_.contains(agent); }

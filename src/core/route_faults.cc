@@ -166,6 +166,13 @@ bool is_sdk_refusal(const Router& router, std::string_view url, std::uint16_t st
   return path && router.route(path->segment) == nullptr;
 }
 
+Fault overloaded(std::string message) {
+  Fault fault = fault_of("R415", 503, std::move(message));
+  fault.retry_after_s = 1;
+  fault.in_the_open = true;
+  return fault;
+}
+
 Fault handler_fault(const Router& router, std::string_view url, std::string_view json) {
   Fault fault = fault_from_json(json, fault_of("R407", 500));
   const auto parsed = nlohmann::json::parse(json, nullptr, false);
@@ -187,6 +194,7 @@ Fault handler_fault(const Router& router, std::string_view url, std::string_view
     named.stack = fault.stack;
     return named;
   }
+  if (fault.code == "R415") return overloaded(fault.message);
   const std::optional<AgentPath> path = agent_path(url);
   if (fault.message == "Cannot read properties of undefined (reading 'idFromName')" && path &&
       router.route(path->segment) == nullptr) {

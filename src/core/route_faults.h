@@ -37,4 +37,7 @@ Fault handler_fault(const Router& router, std::string_view url, std::string_view
 Fault refused_upgrade(const Router& router, std::string_view url, std::uint16_t status,
                       std::string_view body);
 
+// More waits than may wait, which passes: 503 with Retry-After.
+Fault overloaded(std::string message);
+
 }  // namespace hearth::core

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -31,10 +32,13 @@ struct Agent {
   bool working = false;           // there, beyond its events
   std::uint8_t resumed = 0;       // told to go on so often, and nothing heard of it since
   std::uint32_t events_held = 0;  // on their way: pending, or in flight
+  bool crowded = false;           // it had more than its share: some of its sockets are not read
+  std::size_t bytes_held = 0;     // their frames'
   Connection* first = nullptr;    // its sockets, in the order in which they came
   Connection* last = nullptr;
   std::unique_ptr<AutoResponse> auto_response;
   std::uint32_t event_timeout_ms = 0;  // of its WebSocket handlers; 0: none
+  std::unique_ptr<std::deque<ConnectionId>> paused;  // while crowded, in the order of their pause
 
   bool idle() const { return host == nullptr && events_held == 0 && first == nullptr; }
 };

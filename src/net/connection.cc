@@ -19,6 +19,7 @@ constexpr TimeMs kLingerMs = 2'000;
 constexpr std::uint32_t kLingerBytesMax = 4UL * 1024 * 1024;
 constexpr TimeMs kFinishFlushMs = 5'000;
 constexpr std::size_t kVectorsMax = 16;
+constexpr std::uint8_t kReadCutMax = 6;  // of 256 KB: 4 KB
 }  // namespace
 
 Connection::Connection(Hub& hub, int fd, std::uint32_t slot, std::uint32_t serial)
@@ -97,8 +98,14 @@ void Connection::on_ready(std::uint32_t epoll_events) {
   }
 }
 
+// A session that left bytes is one that is held back: ten thousand of those must not each leave a
+// whole buffer. Little is read at once then, and more again with each read that it takes all of.
+std::size_t Connection::read_limit() const {
+  return hub_.read_buffer.size() >> read_cut_;
+}
+
 void Connection::read() {
-  const ssize_t count = ::recv(fd_, hub_.read_buffer.data(), hub_.read_buffer.size(), 0);
+  const ssize_t count = ::recv(fd_, hub_.read_buffer.data(), read_limit(), 0);
   if (count > 0) {
     deliver(hub_.read_buffer.data(), static_cast<std::size_t>(count));
     return;
@@ -126,7 +133,13 @@ std::size_t Connection::feed(char* data, std::size_t size) {
 void Connection::deliver(char* data, std::size_t size) {
   if (pending_.empty()) {
     const std::size_t done = feed(data, size);
-    if (!closed() && done < size) pending_.assign(data + done, size - done);
+    if (closed()) return;
+    if (done < size) {
+      pending_.assign(data + done, size - done);
+      read_cut_ = kReadCutMax;
+    } else if (read_cut_ > 0) {
+      --read_cut_;
+    }
   } else {
     pending_.append(data, size);
     run_input();

@@ -101,6 +101,7 @@ class Connection {
   enum class Finish : std::uint8_t { kNo, kFlushing, kLingering };
 
   void read();
+  std::size_t read_limit() const;
   void deliver(char* data, std::size_t size);
   std::size_t feed(char* data, std::size_t size);
   void run_input();
@@ -123,6 +124,7 @@ class Connection {
   std::uint32_t interest_ = 0;  // what epoll watches
   std::uint32_t lingered_ = 0;  // bytes discarded while lingering
   Finish finish_ = Finish::kNo;
+  std::uint8_t read_cut_ = 0;  // how often what is read at once is halved
   bool reading_ = true;
   bool write_blocked_ = false;
   bool touched_ = false;  // in the hub's list for the end of the turn

@@ -17,6 +17,7 @@ export const BLOCKED_TOO_LONG =
   "The call was canceled and the Durable Object was reset.";
 export const EVENT_TOO_LONG = "Actor exceeded event execution time and was disconnected.";
 export const STORAGE_GONE = "Durable Object storage is no longer accessible.";
+export const OVERLOADED = "Durable Object is overloaded.";
 export const NO_RESPONSE =
   "Incorrect type for Promise: the Promise did not resolve to 'Response'.";
 
@@ -27,6 +28,11 @@ export function storageError(reason: string): PlatformError {
                      `left the database in a state where constraints were violated: ${reason}`);
   }
   return Object.assign(new Error(STORAGE_FAILED, { cause: reason }), { retryable: true });
+}
+
+/** What a caller gets of an agent that has more to do than may wait there. Trying again makes it worse. */
+export function overloaded(what: "requests" | "data"): PlatformError {
+  return Object.assign(new Error(`${OVERLOADED} Too ${what === "data" ? "much data" : "many requests"} queued.`), { overloaded: true });
 }
 
 /** Errors by which a life ended on purpose: whoever sees one uncaught has nothing to report. */

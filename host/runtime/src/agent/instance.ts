@@ -4,7 +4,7 @@
 // between, and run interleaved at their awaits. Nothing of a life runs once it is broken.
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Database } from "../addon.ts";
-import { BLOCKED_TOO_LONG, expectReset, resetError, storageError } from "./errors.ts";
+import { BLOCKED_TOO_LONG, expectReset, overloaded, resetError, storageError } from "./errors.ts";
 import type { AgentClass, AgentHost, UserObject } from "./host.ts";
 import { callFetch } from "./fetch_event.ts";
 import type { FacetTable } from "./facets.ts";
@@ -16,6 +16,8 @@ import type { StorageOwner } from "./storage.ts";
 import type { AgentAddress, AgentInstance, AgentOperation } from "./types.ts";
 
 const BLOCK_TIMEOUT_MS = 30_000;
+/** As the core's bound of messages for one agent (src/base/limits.h). */
+const EVENTS_MAX = 4096;
 
 /** An event that may have to wait. Exactly one of its functions is called, once. */
 export interface AgentEvent {
@@ -85,6 +87,8 @@ export class Agent implements AgentInstance, StorageOwner {
   get isFacet(): boolean { return this.keeper.parent !== null; }
   get sqlite(): boolean { return this.isFacet || (this.host.namespaces[this.address.namespace]?.sqlite ?? true); }
   get reason(): unknown { return this.#reason; }
+  /** More has begun here, or waits, than may: callers are turned away (the core sees to clients). */
+  get crowded(): boolean { return this.running + (this.#waiting?.length ?? 0) >= EVENTS_MAX; }
   /** An event may begin right now. */
   get open(): boolean { return this.#phase === Phase.Ready && this.#shut === 0 && this.#waiting === null; }
   /** What gates what is sent: null as long as the agent has not touched its storage. */
@@ -144,6 +148,7 @@ export class Agent implements AgentInstance, StorageOwner {
 
   /** Runs `operation`; settles when it has, and what it wrote is durable. Its cause is the caller's. */
   call(operation: AgentOperation): Promise<unknown> {
+    if (this.crowded) return Promise.reject(overloaded("requests"));
     const cause = currentCause();
     return new Promise((resolve, reject) => {
       this.deliver({

@@ -42,6 +42,11 @@ export const catalogue = {
     cause: "Hosts ended again and again while this agent was at work, so it may not run.",
     cure: "Mend its code, then free it with `hearth agents release NAME`; its neighbours go on meanwhile, and a restart of hearth frees it too.",
   },
+  R415: {
+    title: "Overloaded",
+    cause: "More waits for the agent, or for its host, than may wait, so what comes now is refused. It passes when the code has caught up.",
+    cure: "Ask again in a moment. If it lasts, let handlers do less at a time, or spread the work over more agents.",
+  },
 } as const;
 
 export type FaultCode = keyof typeof catalogue;

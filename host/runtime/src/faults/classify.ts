@@ -1,6 +1,6 @@
 // Which fault of the catalogue an error is the sign of, with what the core needs to word it. What is no
 // particular fault is R407: the code threw.
-import { NO_RESPONSE } from "../agent/errors.ts";
+import { NO_RESPONSE, OVERLOADED } from "../agent/errors.ts";
 import type { FaultCode } from "./catalogue.ts";
 import { codeOf } from "./coded.ts";
 import { unboundIn } from "./unbound.ts";
@@ -14,13 +14,13 @@ export interface Classified {
 /** What the SDKs say of an agent that has no name: reached by an id of newUniqueId, or past the SDK. */
 const UNNAMED = / could not determine its Durable Object name\. |^Attempting to read \.name on .* before it was set|^Missing namespace or room headers when connecting to /;
 /** A name or an id that is not usable is most often the client's. */
-const STATUS: Partial<Record<FaultCode, number>> = { R404: 400 };
+const STATUS: Partial<Record<FaultCode, number>> = { R404: 400, R415: 503 };
 
 export function classify(error: unknown, bound: (name: string) => boolean): Classified {
   const marked = codeOf(error);
   const code = marked ?? byText(error);
   if (code !== undefined) {
-    const status = marked === undefined ? undefined : STATUS[code];
+    const status = marked === undefined && code !== "R415" ? undefined : STATUS[code];
     return status === undefined ? { code } : { code, status };
   }
   const binding = unboundIn(error, bound);
@@ -31,5 +31,6 @@ function byText(error: unknown): FaultCode | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error.message === NO_RESPONSE) return "R406";
   if (UNNAMED.test(error.message)) return "R404";
+  if (error.message.startsWith(OVERLOADED)) return "R415";
   return undefined;
 }

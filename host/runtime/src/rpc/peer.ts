@@ -3,6 +3,7 @@
 // are released when they are disposed of or forgotten. Everything is bounded, and when the other host is
 // gone everything that waits for it fails with "Network connection lost.". On the JavaScript thread.
 import type { Addon } from "../addon.ts";
+import { overloaded } from "../agent/errors.ts";
 import type { AgentAddress, Peers, RuntimeServices } from "../agent/types.ts";
 import { headersFromPacked, packHeaders } from "../web/headers.ts";
 import { abortRequest, makeRequest, Request as OurRequest, takeRequest } from "../web/request.ts";
@@ -18,6 +19,8 @@ import { hookOf, invoke, newFetcher, newStub, ServiceStub } from "./stub.ts";
 import { decode, encode, type Table } from "./wire.ts";
 
 const MAX_PENDING = 16_384;
+/** Of questions that are not answered yet: past it nothing more is asked. */
+const MAX_PENDING_BYTES = 64 * 1024 * 1024;
 const MAX_EXPORTS = 65_536;
 const WHOLE_BODY_BYTES = 1024 * 1024;
 const RAW = 1;
@@ -49,10 +52,6 @@ type MakeHooks = {
 };
 type Source = { open(): ReadableStream<Uint8Array>; cancel(reason?: unknown): void };
 
-function overloaded(what: string): Error {
-  return Object.assign(new Error(`Too many ${what} wait for another host.`), { overloaded: true });
-}
-
 function addressOf([namespace, id, name]: readonly [number, string, string]): AgentAddress {
   return { namespace, id, name };
 }
@@ -65,6 +64,8 @@ function targetOf({ namespace, id, name }: AgentAddress): Target {
 interface Pending {
   resolve(value: Payload): void;
   reject(error: unknown): void;
+  /** Of the question. */
+  bytes: number;
 }
 
 class Session implements Table, ObjectSession {
@@ -74,6 +75,7 @@ class Session implements Table, ObjectSession {
   readonly #streams: StreamTable;
   readonly #sockets: SocketTable;
   #pending = new Map<number, Pending>();
+  #pendingBytes = 0;
   #nextQuestion = 1;
   #exports = new Map<number, Hook>();
   #nextExport = 1;
@@ -121,14 +123,18 @@ class Session implements Table, ObjectSession {
     }
   }
 
-  #ask(send: (question: number) => void): RemoteReply {
+  /** `send` answers how many bytes it sent. */
+  #ask(send: (question: number) => number): RemoteReply {
     if (this.#gone) throw connectionLost();
-    if (this.#pending.size >= MAX_PENDING) throw overloaded("calls");
+    if (this.#pending.size >= MAX_PENDING) throw overloaded("requests");
+    if (this.#pendingBytes >= MAX_PENDING_BYTES) throw overloaded("data");
     const question = this.#nextQuestion++;
     const { promise, resolve, reject } = Promise.withResolvers<Payload>();
-    this.#pending.set(question, { resolve, reject });
+    const pending: Pending = { resolve, reject, bytes: 0 };
+    this.#pending.set(question, pending);
     try {
-      send(question);
+      pending.bytes = send(question);
+      this.#pendingBytes += pending.bytes;
     } catch (error) {
       this.#pending.delete(question);
       throw error;
@@ -145,7 +151,7 @@ class Session implements Table, ObjectSession {
     let asked = 0;
     const reply = this.#ask((question) => {
       asked = question;
-      this.#send(["fetch", question, target, wire], true);
+      return this.#send(["fetch", question, target, wire], true);
     });
     const abort = (): void => {
       if (!this.waitsFor(asked)) return;
@@ -171,7 +177,7 @@ class Session implements Table, ObjectSession {
 
   #settle(question: number): Pending | undefined {
     const pending = this.#pending.get(question);
-    this.#pending.delete(question);
+    if (this.#pending.delete(question)) this.#pendingBytes -= pending!.bytes;
     return pending;
   }
 
@@ -313,7 +319,7 @@ class Session implements Table, ObjectSession {
   }
 
   #export(hook: Hook): number {
-    if (this.#exports.size >= MAX_EXPORTS) throw overloaded("objects");
+    if (this.#exports.size >= MAX_EXPORTS) throw Object.assign(new Error("Too many objects are held by another host."), { overloaded: true });
     const id = this.#nextExport++;
     this.#exports.set(id, hook.dup());
     return id;
@@ -375,8 +381,11 @@ class Session implements Table, ObjectSession {
     return this.#services.addon;
   }
 
-  #send(message: Message, plain: boolean): void {
-    if (!this.#gone) this.#addon.peerSend(null, this.#peer, encode(message, this, plain));
+  #send(message: Message, plain: boolean): number {
+    if (this.#gone) return 0;
+    const data = encode(message, this, plain);
+    this.#addon.peerSend(null, this.#peer, data);
+    return data.byteLength;
   }
 
   #sendRaw(whose: Whose, id: number, bytes: Uint8Array): void {
