@@ -98,6 +98,8 @@ class Registry {
 
   // Durable when it returns: what follows may move folders.
   Status change_namespaces(const NamespaceChange& change);
+  // Of several workers: all or none.
+  Status change_namespaces(const std::vector<NamespaceChange>& changes);
   // Deleted classes whose folders have not been moved yet (move_trash).
   std::vector<TrashedNamespace> trash();
   Status forget_trash(std::string_view unique_key);
@@ -130,6 +132,7 @@ class Registry {
   Registry(os::Loop& loop) : loop_(loop) {}
   std::vector<StoredAgent> read_agents(const char* sql);
   Status prepare(const std::filesystem::path& path);
+  Status write_change(const NamespaceChange& change);
   Status run(const char* sql);
   Status run(const char* sql, std::initializer_list<std::string_view> values);
   std::vector<std::vector<std::string>> rows(const char* sql,

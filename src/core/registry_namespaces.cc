@@ -84,10 +84,25 @@ std::string Registry::previous_version() {
 }
 
 Status Registry::change_namespaces(const NamespaceChange& change) {
+  return change_namespaces(std::vector{change});
+}
+
+Status Registry::change_namespaces(const std::vector<NamespaceChange>& changes) {
   if (Status status = flush(); !status) return status;
-  const std::string now = current_version();
   // A transaction is durable only with this; all others may be found again, this may not.
   Status status = run("PRAGMA synchronous = FULL; BEGIN IMMEDIATE");
+  for (const NamespaceChange& each : changes) {
+    if (status) status = write_change(each);
+  }
+  if (status) status = run("COMMIT");
+  if (!status) (void)run("ROLLBACK").ok();
+  (void)run("PRAGMA synchronous = NORMAL").ok();
+  return status;
+}
+
+Status Registry::write_change(const NamespaceChange& change) {
+  const std::string now = current_version();
+  Status status;
   const auto step = [&](const char* sql, std::initializer_list<std::string_view> values) {
     if (status) status = run(sql, values);
   };
@@ -118,9 +133,6 @@ Status Registry::change_namespaces(const NamespaceChange& change) {
     step("INSERT OR REPLACE INTO meta VALUES ('previous_version', ?1)", {now});
     step("INSERT OR REPLACE INTO meta VALUES ('version', ?1)", {change.version});
   }
-  if (status) status = run("COMMIT");
-  if (!status) (void)run("ROLLBACK").ok();
-  (void)run("PRAGMA synchronous = NORMAL").ok();
   return status;
 }
 

@@ -64,7 +64,7 @@ class App {
   core::EngineHooks engine_hooks();
   void make_deployer();
   core::Deployment compose(const std::vector<project::Project>& projects) const;
-  std::string keep_build(const project::Project& project, const std::string& bundle);
+  std::string keep_builds();
   void deploy();
   void deploy_stored();
   void deployed(const Outcome& outcome);

@@ -50,8 +50,7 @@ bool App::find_projects() {
       !open_state(options_.state.empty() ? read_.front().root / ".hearth" : options_.state)) {
     return false;
   }
-  const bool takes_deployed =
-      successor_ && !dev() && read_.size() == 1 && was_deployed(versions_->current());
+  const bool takes_deployed = successor_ && !dev() && was_deployed(versions_->current());
   return !takes_deployed || read_stored();
 }
 
@@ -64,14 +63,11 @@ bool App::read_stored() {
   stored_version_ = versions_->current();
   const auto manifest = versions_->manifest(stored_version_);
   if (!manifest) return fail(manifest.error().message), false;
-  auto project = project_of(*manifest, versions_->folder_of(stored_version_));
-  if (!project) return fail(project.error().message), false;
+  auto projects = projects_of(*manifest, versions_->folder_of(stored_version_));
+  if (!projects) return fail(projects.error().message), false;
   // Secrets that are beside this server are not in the version.
-  for (const project::Project& each : read_) {
-    beside_ = secret_values(Json::parse(each.worker_json));
-  }
-  read_.clear();
-  read_.push_back(std::move(project).value());
+  if (!read_.empty()) beside_ = secret_values(read_);
+  read_ = std::move(projects).value();
   return true;
 }
 
@@ -130,12 +126,15 @@ void App::make_deployer() {
                                              console_.hide(secrets_of(each.worker_json));
                                            return compose(projects);
                                          });
-  if (stored_version_.empty()) beside_ = secret_values(Json::parse(first().worker_json));
+  if (stored_version_.empty()) {
+    std::vector<project::Project> here;
+    for (const auto& build : builds_) here.push_back(build->project());
+    beside_ = secret_values(here);
+  }
   deployer_->set_secrets(beside_);
   const std::string refusal =
       dev() ? "this hearth runs in dev and follows its sources: save a file, or run hearth serve"
-      : builds_.size() > 1 ? "this hearth serves several workers: restart it with their new code"
-                           : "";
+            : "";
   deploy_api_ = std::make_unique<DeployApi>(context_, clock_, *deployer_, *versions_, refusal);
   rehearse_api_ = std::make_unique<RehearseApi>(
       RehearseApi::Parts{context_, os::World{clock_, loop_, processes_}, *engine_, *registry_,
@@ -172,12 +171,17 @@ core::Deployment App::compose(const std::vector<project::Project>& projects) con
 }
 
 // A build in `serve` is a version like those that were deployed.
-std::string App::keep_build(const project::Project& project, const std::string& bundle) {
+std::string App::keep_builds() {
   const std::string before = versions_->current();
-  auto package = make_package(project, bundle);
+  std::vector<BuiltWorker> built;
+  std::string from;
+  for (const auto& build : builds_) {
+    built.push_back({build->project(), build->bundle()});
+    from += (from.empty() ? "" : " and ") + build->project().config_path.string();
+  }
+  auto package = make_package(built);
   if (coming()) return package ? versions_->current_if_same(*package) : std::string();
-  auto kept = package ? versions_->keep(*package, "", kBuiltHere + project.config_path.string(),
-                                        clock_.wall_ms())
+  auto kept = package ? versions_->keep(*package, "", kBuiltHere + from, clock_.wall_ms())
                       : Result<std::string>(package.error());
   if (!kept) {
     console_.say(core::Level::kWarn,
@@ -210,9 +214,7 @@ void App::deploy() {
   candidate.deployment = compose(candidate.projects);
   candidate.plans = std::exchange(plans_, {});
   candidate.plans.resize(candidate.projects.size());
-  if (!dev() && builds_.size() == 1) {
-    candidate.version = keep_build(first(), builds_.front()->bundle());
-  }
+  if (!dev()) candidate.version = keep_builds();
   deployed_ms_ = clock_.steady_ms();
   deployer_->deploy(std::move(candidate), [this](const Outcome& outcome) { deployed(outcome); });
 }

@@ -36,6 +36,7 @@ constexpr std::uint32_t kRehearsalMsMax = 600'000;  // copies may be large
 
 struct Arguments {
   Where where;
+  std::vector<fs::path> others;  // configurations of further workers
   std::vector<std::string> vars;
   std::vector<std::string> secrets;
   std::vector<std::string> yes_delete;
@@ -56,12 +57,13 @@ std::pair<std::string, std::string> divided(const std::string& text, char at) {
 }
 
 // One line of the bundler's; empty when there was none.
-std::string build(const project::Project& project, const fs::path& folder,
+std::string build(const project::Project& project, bool first, const fs::path& folder,
                   const Companions& companions) {
   auto job = Json::parse(project.bundle_job_json);
   job["outdir"] = folder.string();
   job["watch"] = false;
   job["scan"] = false;
+  if (!first) job["worker"] = project.name;
   boost::asio::io_context context{1};
   os::AsioLoop loop{context};
   os::SystemProcesses processes{context};
@@ -76,8 +78,12 @@ std::string build(const project::Project& project, const fs::path& folder,
 }
 
 // What a build says against being deployed.
-Status check(const project::Project& project, const std::string& line, const BuildReport& report) {
-  if (!report.ok) return Error{ErrorCode::kInvalid, "the build is broken\n" + report.errors};
+Status check(const project::Project& project, bool alone, const std::string& line,
+             const BuildReport& report) {
+  if (!report.ok) {
+    return Error{ErrorCode::kInvalid, "the build" + (alone ? "" : " of " + project.name) +
+                                          " is broken\n" + report.errors};
+  }
   for (const project::Finding& each : check_exports(project, facts_of_report(line))) {
     if (each.code != "B204") continue;
     return Error{ErrorCode::kInvalid,
@@ -94,46 +100,67 @@ std::string source_text(const project::Project& project) {
          project.config_path.string();
 }
 
-Result<Package> make(const Arguments& arguments, const fs::path& work) {
-  auto companions = Companions::find(os::program_path(), arguments.node);
-  if (!companions) return companions.error();
-  project::LoadOptions options;
-  options.config = arguments.where.config;
-  options.environment = arguments.where.environment;
-  options.dev = false;
-  for (const std::string& each : arguments.vars) options.vars.push_back(divided(each, ':'));
-  auto project = project::load(options);
-  if (!project) return project.error();
-  for (const std::string& each : project->warnings) {
+// Builds each worker, and notes in its document what env has of its configuration. `number`: its
+// place among those of `options`.
+Result<BuiltWorker> built(project::Project project, std::size_t number,
+                          project::LoadOptions options, const fs::path& folder,
+                          const Companions& companions) {
+  for (const std::string& each : project.warnings) {
     std::fprintf(stderr, "warning: %s\n", each.c_str());
   }
-  const std::string line = build(*project, work / "bundle", *companions);
+  const std::string line = build(project, number == 0, folder, companions);
   const auto report = read_report(line);
   if (!report) return report.error();
   for (const std::string& each : report->warnings) {
     std::fprintf(stderr, "warning: %s\n", each.c_str());
   }
-  if (Status checked = check(*project, line, *report); !checked) return checked.error();
-  auto package = make_package(*project, report->bundle);
-  if (!package) return package;
-  package->manifest["document"]["environment"] = Json::parse(
-      environment_json(*project, facts_of_report(line), project::inspect(options).findings)
+  if (Status checked = check(project, options.others.empty(), line, *report); !checked)
+    return checked.error();
+  if (number > 0) {
+    std::swap(options.config, options.others[number - 1]);
+    options.vars.clear();
+  }
+  Json document = Json::parse(project.worker_json);
+  document["environment"] = Json::parse(
+      environment_json(project, facts_of_report(line), project::inspect(options).findings)
           .dump(-1, ' ', false, Json::error_handler_t::replace));
+  project.worker_json = document.dump();
+  return BuiltWorker{std::move(project), report->bundle};
+}
+
+Result<Package> make(const Arguments& arguments, const fs::path& work) {
+  auto companions = Companions::find(os::program_path(), arguments.node);
+  if (!companions) return companions.error();
+  project::LoadOptions options;
+  options.config = arguments.where.config;
+  options.others = arguments.others;
+  options.environment = arguments.where.environment;
+  options.dev = false;
+  for (const std::string& each : arguments.vars) options.vars.push_back(divided(each, ':'));
+  auto projects = project::load_all(options);
+  if (!projects) return projects.error();
+  std::vector<BuiltWorker> workers;
+  for (std::size_t number = 0; number < projects->size(); ++number) {
+    auto worker = built((*projects)[number], number, options,
+                        work / ("bundle-" + std::to_string(number)), *companions);
+    if (!worker) return worker.error();
+    workers.push_back(std::move(worker).value());
+  }
+  auto package = make_package(workers);
+  if (!package) return package;
   package->manifest["content"] = content_hash(*package);
   package->manifest["message"] = arguments.message;
   package->manifest["yesDelete"] = arguments.yes_delete;
   Json secrets = Json::object();
   if (arguments.all_secrets) {
-    for (const auto& [name, value] : secret_values(Json::parse(project->worker_json))) {
-      secrets[name] = value;
-    }
+    for (const auto& [name, value] : secret_values(*projects)) secrets[name] = value;
   }
   for (const std::string& each : arguments.secrets) {
     const auto [name, value] = divided(each, '=');
     secrets[name] = value;
   }
   package->manifest["secrets"] = std::move(secrets);
-  package->manifest["from"] = source_text(*project);
+  package->manifest["from"] = source_text(projects->front());
   return package;
 }
 
@@ -289,6 +316,15 @@ int deploy_command(int argc, const char* const* argv) {
   return parsed(
       argc, argv, "hearth deploy: build a project, and let a running hearth serve it", arguments,
       [&](CLI::App& app) {
+        app.remove_option(app.get_option("--config"));
+        app.add_option_function<std::vector<fs::path>>(
+               "-c,--config",
+               [&](const std::vector<fs::path>& given) {
+                 arguments.where.config = given.front();
+                 arguments.others.assign(given.begin() + 1, given.end());
+               },
+               "the project, or its configuration; given again: further workers that it binds")
+            ->take_all();
         app.add_option("--var", arguments.vars, "KEY:VALUE, a variable for env (may be repeated)")
             ->take_all()
             ->check(named(':'));
@@ -296,7 +332,8 @@ int deploy_command(int argc, const char* const* argv) {
         app.add_option("--yes-delete", arguments.yes_delete,
                        "CLASS, whose agents a migration may delete (may be repeated)");
         app.add_option("--secret", arguments.secrets,
-                       "NAME=VALUE, kept by the server (may be repeated)")
+                       "NAME=VALUE, kept by the server; WORKER:NAME=VALUE for one of several (may "
+                       "be repeated)")
             ->take_all()
             ->check(named('='));
         app.add_flag("--secrets", arguments.all_secrets,

@@ -65,42 +65,72 @@ Result<Candidate> Deployer::candidate_of(const Json& manifest, const std::filesy
                                          const std::map<std::string, std::string>& given,
                                          const std::vector<std::string>& confirmed,
                                          Purpose purpose) {
-  auto project = project_of(manifest, folder);
-  if (!project) return project.error();
+  auto projects = projects_of(manifest, folder);
+  if (!projects) return projects.error();
+  if (purpose == Purpose::kDeploy) {
+    if (const Status whole = has_all_workers(projects.value()); !whole) return whole.error();
+  }
   // Those that were given with deploys go before those of the configuration beside this server,
   // and both before the environment.
   std::map<std::string, std::string> secrets = given;
   const std::map<std::string, std::string> kept = versions_.secrets();
   secrets.insert(kept.begin(), kept.end());
   secrets.insert(secrets_.begin(), secrets_.end());
-  Json document = Json::parse(project->worker_json);
+  missing_secrets_.clear();
+  StateRules rules;
+  rules.confirmed = confirmed;
+  rules.tolerates_missing_tags = purpose == Purpose::kRollback;
+  for (const project::Project& each : projects.value()) rules.workers.push_back(each.name);
+  Candidate candidate;
+  for (project::Project& project : projects.value()) {
+    give_secrets(project, secrets);
+    auto plan = adopt_state(project, setting_.state, registry_, rules);
+    if (!plan) return plan.error();
+    // Back before a migration: well, unless a class would begin anew that was renamed or deleted.
+    const bool makes = std::any_of(plan->steps.begin(), plan->steps.end(), [](const auto& step) {
+      return step.kind == project::StepKind::kCreate;
+    });
+    if (purpose == Purpose::kRollback && !plan->warnings.empty() && makes) {
+      return Error{ErrorCode::kConflict,
+                   "S304: version " + manifest.value("id", "") + " cannot be served any more: " +
+                       plan->warnings.front() + ", and its agents would begin anew"};
+    }
+    candidate.plans.push_back(std::move(plan).value());
+  }
+  candidate.projects = std::move(projects).value();
+  candidate.deployment = compose_(candidate.projects);
+  return candidate;
+}
+
+void Deployer::give_secrets(project::Project& project,
+                            const std::map<std::string, std::string>& all) {
+  std::map<std::string, std::string> secrets = secrets_for(all, project.name);
+  Json document = Json::parse(project.worker_json);
   for (const Json& each : document["bindings"]) {
     const std::string name = each.value("name", "");
     const char* value = each.value("type", "") == "secret" ? std::getenv(name.c_str()) : nullptr;
     if (value != nullptr) secrets.emplace(name, value);
   }
-  missing_secrets_ = fill_secrets(document, secrets);
-  project->worker_json = document.dump();
-
-  StateRules rules;
-  rules.confirmed = confirmed;
-  rules.tolerates_missing_tags = purpose == Purpose::kRollback;
-  auto plan = adopt_state(*project, setting_.state, registry_, rules);
-  if (!plan) return plan.error();
-  // Back before a migration: well, unless a class would begin anew that was renamed or deleted.
-  const bool makes = std::any_of(plan->steps.begin(), plan->steps.end(), [](const auto& step) {
-    return step.kind == project::StepKind::kCreate;
-  });
-  if (purpose == Purpose::kRollback && !plan->warnings.empty() && makes) {
-    return Error{ErrorCode::kConflict, "S304: version " + manifest.value("id", "") +
-                                           " cannot be served any more: " + plan->warnings.front() +
-                                           ", and its agents would begin anew"};
+  for (std::string& each : fill_secrets(document, secrets)) {
+    missing_secrets_.push_back(std::move(each));
   }
-  Candidate candidate;
-  candidate.plans.push_back(std::move(plan).value());
-  candidate.projects.push_back(std::move(project).value());
-  candidate.deployment = compose_(candidate.projects);
-  return candidate;
+  project.worker_json = document.dump();
+}
+
+// A deploy of one worker to a server of several would leave the others' agents without code.
+Status Deployer::has_all_workers(const std::vector<project::Project>& projects) const {
+  if (!good_ || good_->projects.size() == 1) return {};
+  std::string served;
+  bool whole = true;
+  for (const project::Project& each : good_->projects) {
+    served += (served.empty() ? "\"" : ", \"") + each.name + "\"";
+    whole = whole && std::any_of(projects.begin(), projects.end(),
+                                 [&](const auto& other) { return other.name == each.name; });
+  }
+  if (whole) return {};
+  return Error{ErrorCode::kConflict,
+               "this server serves the workers " + served +
+                   ": a version has all of them, each given with a -c of its own"};
 }
 
 void Deployer::deploy(Candidate candidate, Done done) {
@@ -123,16 +153,20 @@ void Deployer::finish(Outcome outcome) {
 
 // The migrations as soon as agents are opened by them, or when the build is settled.
 Status Deployer::record(Candidate& candidate, bool settled) {
+  std::vector<core::NamespaceChange> changes;
   for (std::size_t i = 0; i < candidate.plans.size(); ++i) {
-    core::NamespaceChange change =
-        change_of(candidate.projects[i], candidate.plans[i], world_.clock.wall_ms());
-    if (settled && i + 1 == candidate.plans.size()) change.version = candidate.version;
-    if (Status changed = registry_.change_namespaces(change); !changed) return changed;
+    changes.push_back(change_of(candidate.projects[i], candidate.plans[i], world_.clock.wall_ms()));
+  }
+  if (settled && !changes.empty()) changes.back().version = candidate.version;
+  if (Status changed = registry_.change_namespaces(changes); !changed) return changed;
+  for (std::size_t i = 0; i < candidate.plans.size(); ++i) {
     for (std::string& line : told_steps(candidate.plans[i])) {
       report_.say(core::Level::kInfo, line);
       if (running_) running_->steps.push_back(std::move(line));
     }
-    for (const core::TrashedNamespace& each : change.trashed) engine_.close_class(each.unique_key);
+    for (const core::TrashedNamespace& each : changes[i].trashed) {
+      engine_.close_class(each.unique_key);
+    }
     // What is done is not done again, should this candidate be served once more.
     candidate.plans[i] = {};
   }

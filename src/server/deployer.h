@@ -95,6 +95,8 @@ class Deployer {
  private:
   struct Running;
 
+  void give_secrets(project::Project& project, const std::map<std::string, std::string>& all);
+  Status has_all_workers(const std::vector<project::Project>& projects) const;
   void settle();
   bool looks_longer();
   void finish(Outcome outcome);

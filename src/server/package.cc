@@ -17,6 +17,8 @@ using Json = nlohmann::ordered_json;
 using State = project::ExportedClass::State;
 
 constexpr int kFormat = 1;
+constexpr int kFormatOfSeveral = 2;  // "documents", each worker's own, instead of "document"
+constexpr std::size_t kWorkersMax = 100;
 constexpr const char* kStates[] = {"created", "deleted", "renamed", "transferred",
                                    "expecting-transfer"};
 
@@ -118,7 +120,29 @@ project::Project worker_of(const Json& json) {
     project.exports.push_back(std::move(entry));
   }
   project.crons = json.at("crons").get<std::vector<std::string>>();
+  for (const Json& each : json.value("foreign", Json::array())) {
+    project.foreign.push_back(
+        {each.at("name").get<std::string>(),
+         each.at("worker").get<std::string>(),
+         each.at("className").get<std::string>(),
+         each.at("segment").get<std::string>(),
+         {each.at("line").get<std::uint32_t>(), each.at("column").get<std::uint32_t>()}});
+  }
   return project;
+}
+
+// What it binds of the other workers that are served with it.
+Json foreign_json(const project::Project& project) {
+  Json foreign = Json::array();
+  for (const auto& each : project.foreign) {
+    foreign.push_back({{"name", each.name},
+                       {"worker", each.worker},
+                       {"className", each.class_name},
+                       {"segment", each.url_segment},
+                       {"line", each.at.line},
+                       {"column", each.at.column}});
+  }
+  return foreign;
 }
 
 // ---- files
@@ -129,12 +153,17 @@ bool is_bundle_of_another_build(const fs::path& file, const std::string& bundle)
          name != bundle && name != bundle + ".map";
 }
 
+// `others`: folders below it that are not its own.
 Status add_folder(const fs::path& folder, const std::string& below, const std::string& bundle,
-                  Package& package) {
+                  Package& package, const std::vector<fs::path>& others = {}) {
   std::error_code error;
   std::vector<fs::path> files;
   for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
+    if (std::find(others.begin(), others.end(), entry->path()) != others.end()) {
+      entry.disable_recursion_pending();
+      continue;
+    }
     if (entry->is_regular_file(error)) files.push_back(entry->path());
   }
   if (error) return Error{ErrorCode::kIo, folder.string() + ": " + error.message()};
@@ -163,6 +192,36 @@ Status write_file(const fs::path& path, std::string_view content) {
   file.close();
   if (file) return {};
   return Error{ErrorCode::kIo, path.string() + " cannot be written"};
+}
+
+// One worker's document without its secrets, and its files below `base`.
+Status add_worker(Json& document, const fs::path& bundle, const std::string& base,
+                  const std::vector<fs::path>& others, Package& package) {
+  for (Json& each : document["bindings"]) {
+    if (each.value("type", "") == "secret") each.erase("value");
+  }
+  if (document.contains("ai") && document["ai"].is_object()) document["ai"]["key"] = "";
+  document["bundle"] = base + "bundle/" + bundle.filename().string();
+  Status added = add_folder(bundle.parent_path(), base + "bundle", bundle.filename().string(),
+                            package, others);
+  if (added && document.contains("assets") && document["assets"].is_object()) {
+    added = add_folder(document["assets"].value("directory", ""), base + "assets", "", package);
+    document["assets"]["directory"] = base + "assets";
+  }
+  return added;
+}
+
+// False: a path leads out of the version's folder.
+bool place_files(Json& document, const fs::path& root) {
+  const auto place = [&](Json& path) {
+    const std::string given = path.get<std::string>();
+    if (!is_safe(given)) return false;
+    path = (root / given).string();
+    return true;
+  };
+  if (!place(document.at("bundle"))) return false;
+  const bool assets = document.contains("assets") && document["assets"].is_object();
+  return !assets || place(document["assets"].at("directory"));
 }
 
 Json head_of(const Package& package) {
@@ -213,21 +272,49 @@ std::vector<std::string> fill_secrets(Json& document,
   return missing;
 }
 
-Result<Package> make_package(const project::Project& project, const fs::path& bundle) {
+std::map<std::string, std::string> secret_values(const std::vector<project::Project>& projects) {
+  if (projects.size() == 1) return secret_values(Json::parse(projects.front().worker_json));
+  std::map<std::string, std::string> secrets;
+  for (const project::Project& each : projects) {
+    for (const auto& [name, value] : secret_values(Json::parse(each.worker_json))) {
+      secrets[each.name + ":" + name] = value;
+    }
+  }
+  return secrets;
+}
+
+std::map<std::string, std::string> secrets_for(const std::map<std::string, std::string>& secrets,
+                                               const std::string& worker) {
+  std::map<std::string, std::string> own;
+  const std::string prefix = worker + ":";
+  for (const auto& [name, value] : secrets) {
+    if (name.starts_with(prefix)) own[name.substr(prefix.size())] = value;
+  }
+  own.insert(secrets.begin(), secrets.end());
+  return own;
+}
+
+Result<Package> make_package(const std::vector<BuiltWorker>& workers) {
   Package package;
-  // Bindings to workers that are not part of the version are told from the others here.
-  Json document = project::join({project}).document;
-  for (Json& each : document["bindings"]) {
-    if (each.value("type", "") == "secret") each.erase("value");
+  const bool several = workers.size() > 1;
+  package.manifest = {{"format", several ? kFormatOfSeveral : kFormat}, {"workers", Json::array()}};
+  std::vector<fs::path> folders;
+  for (const BuiltWorker& each : workers) folders.push_back(each.bundle.parent_path());
+  Json documents = Json::array();
+  for (std::size_t number = 0; number < workers.size(); ++number) {
+    const auto& [project, bundle] = workers[number];
+    // Of one worker alone, bindings to others are told from the rest here; of several, when they
+    // are served.
+    Json document = several ? Json::parse(project.worker_json) : project::join({project}).document;
+    const std::string base = number == 0 ? "" : "workers/" + std::to_string(number) + "/";
+    std::vector<fs::path> others = folders;
+    std::erase(others, bundle.parent_path());
+    const Status added = add_worker(document, bundle, base, others, package);
+    if (!added) return added.error();
+    package.manifest["workers"].push_back(worker_json(project));
+    if (several) package.manifest["workers"].back()["foreign"] = foreign_json(project);
+    documents.push_back(std::move(document));
   }
-  if (document.contains("ai") && document["ai"].is_object()) document["ai"]["key"] = "";
-  document["bundle"] = "bundle/" + bundle.filename().string();
-  Status added = add_folder(bundle.parent_path(), "bundle", bundle.filename().string(), package);
-  if (added && document.contains("assets") && document["assets"].is_object()) {
-    added = add_folder(document["assets"].value("directory", ""), "assets", "", package);
-    document["assets"]["directory"] = "assets";
-  }
-  if (!added) return added.error();
   std::uint64_t bytes = 0;
   for (const PackageFile& each : package.files) bytes += each.bytes;
   if (bytes > kPackageBytesMax || package.files.size() > kPackageFilesMax) {
@@ -236,8 +323,11 @@ Result<Package> make_package(const project::Project& project, const fs::path& bu
                      " files of " + std::to_string(bytes / 1'000'000) + " MB; a version may have " +
                      std::to_string(kPackageFilesMax) + " of 200 MB"};
   }
-  package.manifest = {{"format", kFormat}, {"workers", Json::array({worker_json(project)})}};
-  package.manifest["document"] = std::move(document);
+  if (several) {
+    package.manifest["documents"] = std::move(documents);
+  } else {
+    package.manifest["document"] = std::move(documents[0]);
+  }
   return package;
 }
 
@@ -294,30 +384,35 @@ Status copy_package(const Package& package, const fs::path& folder) {
   return {};
 }
 
-Result<project::Project> project_of(const Json& manifest, const fs::path& root) {
+Result<std::vector<project::Project>> projects_of(const Json& manifest, const fs::path& root) {
   const auto broken = [](const std::string& why) {
     return Error{ErrorCode::kInvalid, "the version's manifest cannot be read: " + why};
   };
   try {
-    if (manifest.at("format").get<int>() > kFormat) {
+    if (manifest.at("format").get<int>() > kFormatOfSeveral) {
       return broken("it was made by a newer hearth");
     }
-    if (manifest.at("workers").size() != 1) {
-      return broken("it holds several workers, and this server serves one");
+    const bool several = manifest.at("format").get<int>() == kFormatOfSeveral;
+    const Json& workers = manifest.at("workers");
+    const Json documents =
+        several ? manifest.at("documents") : Json::array({manifest.at("document")});
+    if (workers.empty() || workers.size() > kWorkersMax || workers.size() != documents.size()) {
+      return broken("its workers do not agree");
     }
-    project::Project project = worker_of(manifest["workers"][0]);
-    Json document = manifest.at("document");
-    const std::string bundle = document.at("bundle").get<std::string>();
-    if (!is_safe(bundle)) return broken("the bundle's path leads out of it");
-    document["bundle"] = (root / bundle).string();
-    if (document.contains("assets") && document["assets"].is_object()) {
-      document["assets"]["directory"] = (root / "assets").string();
+    std::vector<project::Project> projects;
+    for (std::size_t number = 0; number < workers.size(); ++number) {
+      project::Project& project = projects.emplace_back(worker_of(workers[number]));
+      Json document = documents[number];
+      if (!place_files(document, root)) return broken("a path of its files leads out of it");
+      if (document.at("namespaces").size() != project.namespaces.size()) {
+        return broken("its classes do not agree");
+      }
+      project.worker_json = document.dump();
     }
-    if (document.at("namespaces").size() != project.namespaces.size()) {
-      return broken("its classes do not agree");
+    if (const Status names = project::check_names(projects); !names) {
+      return broken(names.error().message);
     }
-    project.worker_json = document.dump();
-    return project;
+    return projects;
   } catch (const std::exception& error) {
     return broken(error.what());
   }

@@ -31,11 +31,22 @@ struct Package {
   std::vector<PackageFile> files;
 };
 
-// Of a project that was built into `bundle`. kIo: a folder cannot be read; kLimit: too large.
-Result<Package> make_package(const project::Project& project, const std::filesystem::path& bundle);
+struct BuiltWorker {
+  project::Project project;
+  std::filesystem::path bundle;  // that it was built into
+};
+
+// Of one worker, or of several that are served as one: the first gets the requests. kIo: a folder
+// cannot be read; kLimit: too large.
+Result<Package> make_package(const std::vector<BuiltWorker>& workers);
 
 // The values of the project's secrets, by name: never a part of the package.
 std::map<std::string, std::string> secret_values(const nlohmann::ordered_json& document);
+// Of all of these; where there are several, each name has its worker's before it: "back:KEY".
+std::map<std::string, std::string> secret_values(const std::vector<project::Project>& projects);
+// Those that are a worker's: what is for it alone goes before what is for all.
+std::map<std::string, std::string> secrets_for(const std::map<std::string, std::string>& secrets,
+                                               const std::string& worker);
 // Puts them back: those that the document names and `secrets` lacks are returned.
 std::vector<std::string> fill_secrets(nlohmann::ordered_json& document,
                                       const std::map<std::string, std::string>& secrets);
@@ -47,8 +58,8 @@ Result<nlohmann::ordered_json> unpack(std::string_view bytes, const std::filesys
 Status copy_package(const Package& package, const std::filesystem::path& folder);
 
 // What a manifest says of its workers, as far as a server needs it; `root` is the version's folder.
-Result<project::Project> project_of(const nlohmann::ordered_json& manifest,
-                                    const std::filesystem::path& root);
+Result<std::vector<project::Project>> projects_of(const nlohmann::ordered_json& manifest,
+                                                  const std::filesystem::path& root);
 
 // Stands for what is in a package, whenever and wherever it was made.
 std::string content_hash(const Package& package);

@@ -43,7 +43,7 @@ class PackageTest : public ::testing::Test {
     std::ofstream(folder / name, std::ios::binary) << text;
   }
   Package made() {
-    auto package = make_package(project, folder / "bundle/index-aaa.mjs");
+    auto package = make_package({{project, folder / "bundle/index-aaa.mjs"}});
     EXPECT_TRUE(package);
     return package ? std::move(package).value() : Package{};
   }
@@ -60,16 +60,59 @@ TEST_F(PackageTest, TravelsWholeAndWithoutSecrets) {
   ASSERT_TRUE(manifest);
   EXPECT_EQ(os::read_file(folder / "there/bundle/logo-123.png").value(), std::string("\0\1\2", 3));
   EXPECT_FALSE(fs::exists(folder / "there/bundle/index-bbb.mjs"));
-  const auto there = project_of(manifest.value(), folder / "there");
-  ASSERT_TRUE(there) << there.error().message;
-  EXPECT_EQ(there.value().migrations[0].renamed_classes, project.migrations[0].renamed_classes);
-  EXPECT_EQ(there.value().migrations[0].transferred_classes[0].from_worker, "x");
-  EXPECT_EQ(there.value().namespaces[0].unique_key, "w-A");
-  Json document = Json::parse(there.value().worker_json);
+  const auto all = projects_of(manifest.value(), folder / "there");
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all.value().size(), 1u);
+  const project::Project& there = all.value().front();
+  EXPECT_EQ(there.migrations[0].renamed_classes, project.migrations[0].renamed_classes);
+  EXPECT_EQ(there.migrations[0].transferred_classes[0].from_worker, "x");
+  EXPECT_EQ(there.namespaces[0].unique_key, "w-A");
+  Json document = Json::parse(there.worker_json);
   EXPECT_EQ(document["bundle"], (folder / "there/bundle/index-aaa.mjs").string());
   EXPECT_EQ(fill_secrets(document, {{"AI_KEY", "k"}}), std::vector<std::string>{"KEY"});
   EXPECT_EQ(document["bindings"].size(), 1u) << "a secret without a value is undefined";
   EXPECT_EQ(document["ai"]["key"], "k");
+}
+
+TEST_F(PackageTest, HoldsSeveralWorkersEachWithItsOwnFiles) {
+  write("bundle/back/index-ccc.mjs", "of the other worker");
+  write("public/page.html", "a page");
+  project.foreign.push_back({"ROOM", "back", "Room", "room", {3, 4}});
+  project::Project back;
+  back.name = "back";
+  back.config_path = "/p/back/wrangler.jsonc";
+  back.namespaces = {{"Room", "back-Room", true, true}};
+  Json document = Json::parse(project.worker_json);
+  document["namespaces"][0]["className"] = "Room";
+  document["bindings"][0]["value"] = "another s3cret";
+  document["assets"] = {{"directory", (folder / "public").string()}};
+  back.worker_json = document.dump();
+  EXPECT_EQ(secret_values(std::vector{project, back}).at("back:KEY"), "another s3cret");
+  const auto package = make_package(
+      {{project, folder / "bundle/index-aaa.mjs"}, {back, folder / "bundle/back/index-ccc.mjs"}});
+  ASSERT_TRUE(package) << package.error().message;
+  const auto bytes = packed(package.value());
+  EXPECT_EQ(bytes.value().find("s3cret"), std::string::npos);
+  const auto manifest = unpack(bytes.value(), folder / "there");
+  ASSERT_TRUE(manifest);
+  EXPECT_FALSE(fs::exists(folder / "there/bundle/back")) << "the other's bundle is its own";
+  const auto all = projects_of(manifest.value(), folder / "there");
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all.value().size(), 2u);
+  EXPECT_EQ(all.value()[0].foreign[0].class_name, "Room");
+  EXPECT_EQ(all.value()[0].foreign[0].at.line, 3u);
+  const Json there = Json::parse(all.value()[1].worker_json);
+  EXPECT_EQ(os::read_file(there["bundle"].get<std::string>()).value(), "of the other worker");
+  EXPECT_EQ(os::read_file(there["assets"]["directory"].get<std::string>() + "/page.html").value(),
+            "a page");
+  Json mixed = manifest.value();
+  mixed["documents"][1]["bundle"] = "../evil.mjs";
+  EXPECT_FALSE(projects_of(mixed, folder / "there"));
+  mixed["documents"].erase(1);
+  EXPECT_FALSE(projects_of(mixed, folder / "there"));
+  const std::map<std::string, std::string> secrets{{"KEY", "for all"}, {"back:KEY", "its own"}};
+  EXPECT_EQ(secrets_for(secrets, "back").at("KEY"), "its own");
+  EXPECT_EQ(secrets_for(secrets, "front").at("KEY"), "for all");
 }
 
 TEST_F(PackageTest, RefusesWhatLeadsOutOrIsCut) {
@@ -84,8 +127,8 @@ TEST_F(PackageTest, RefusesWhatLeadsOutOrIsCut) {
   EXPECT_FALSE(unpack(manifest + "[\"a\",1]]}\nxy", folder / "there"));
   EXPECT_FALSE(unpack("{}\n", folder / "there"));
   EXPECT_FALSE(unpack("", folder / "there"));
-  EXPECT_FALSE(project_of(Json::parse(R"({"format":99})"), folder));
-  EXPECT_FALSE(project_of(Json::parse(R"({"format":1,"workers":[{"name":1}]})"), folder));
+  EXPECT_FALSE(projects_of(Json::parse(R"({"format":99})"), folder));
+  EXPECT_FALSE(projects_of(Json::parse(R"({"format":1,"workers":[{"name":1}]})"), folder));
 }
 
 TEST_F(PackageTest, KeepsTheLastVersionsAndTheCurrentOne) {
