@@ -378,7 +378,22 @@ napi_value report_alarm(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// False when there is no such file: nothing was ever stored.
+napi_value clone_database(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const std::string from(arguments.text(0));
+  const std::string to(arguments.text(1));
+  if (!arguments.ok()) return nullptr;
+  const Status cloned = arguments.host().clone_database(from, to);
+  if (!cloned && cloned.error().code != ErrorCode::kNotFound) {
+    napi_throw_error(env, nullptr, cloned.error().message.c_str());
+    return nullptr;
+  }
+  return make_boolean(env, cloned.ok());
+}
+
 constexpr Export kExports[] = {
+    {"cloneDatabase", clone_database},
     {"openDatabase", open_database},
     {"reportAlarm", report_alarm},
 };

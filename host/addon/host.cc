@@ -334,16 +334,10 @@ Result<std::optional<std::int64_t>> Host::read_alarm(const std::string& path,
   return at_ms;
 }
 
-Status Host::copy_database(const std::string& path, const std::string& to) {
-  end_turn();
-  for (auto& [key, database] : databases_) {
-    if (database->path() != path || !database->store().connection()) continue;
-    if (database->store().dirty()) return Error{ErrorCode::kConflict, "a transaction is open"};
-    return storage::copy_database(*database->store().connection(), to);
-  }
-  // Nobody has it open, and nobody opens it before this returns: the files as they are, with the
-  // log that a host may have left. Opening them here would change both.
-  syncer_.wait_closed(path);
+namespace {
+// The files as they are, with the log if there is one: all that is committed, as what is not has no
+// commit record in the log.
+Status copy_files(const std::string& path, const std::string& to) {
   if (::access(path.c_str(), F_OK) != 0) {
     return Error{ErrorCode::kNotFound, path + ": no such file"};
   }
@@ -356,6 +350,33 @@ Status Host::copy_database(const std::string& path, const std::string& to) {
     }
   }
   return {};
+}
+}  // namespace
+
+Database* Host::open_at(const std::string& path) {
+  for (auto& [key, database] : databases_) {
+    if (database->path() == path && database->store().connection()) return database;
+  }
+  return nullptr;
+}
+
+Status Host::copy_database(const std::string& path, const std::string& to) {
+  end_turn();
+  if (Database* database = open_at(path)) {
+    if (database->store().dirty()) return Error{ErrorCode::kConflict, "a transaction is open"};
+    return storage::copy_database(*database->store().connection(), to);
+  }
+  // Nobody has it open, and nobody opens it before this returns. Opening it here would change it.
+  syncer_.wait_closed(path);
+  return copy_files(path, to);
+}
+
+Status Host::clone_database(const std::string& path, const std::string& to) {
+  Database* database = open_at(path);
+  if (database == nullptr) syncer_.wait_closed(path);
+  // An open turn or transaction holds its log: nothing takes it away under the copy.
+  if (database == nullptr || database->store().dirty()) return copy_files(path, to);
+  return storage::copy_database(*database->store().connection(), to);
 }
 
 // ---- the core's end -------------------------------------------------------------------------

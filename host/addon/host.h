@@ -85,6 +85,8 @@ class Host {
   // A copy of an agent's or a facet's file, open on this host or not. kConflict while a transaction
   // is open there, kNotFound when nothing was ever stored.
   Status copy_database(const std::string& path, const std::string& to);
+  // The same for a clone, in the middle of somebody's turn: what is not committed stays out of it.
+  Status clone_database(const std::string& path, const std::string& to);
 
   // After each event: what its turn wrote becomes a commit.
   void end_turn();
@@ -97,6 +99,7 @@ class Host {
   void drain();
 
  private:
+  Database* open_at(const std::string& path);
   static constexpr int kFinishDeadlineMs = 2'000;
 
   void mark(std::uint32_t slot, wire::Progress progress) {

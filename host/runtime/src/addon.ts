@@ -100,6 +100,9 @@ export interface Addon {
   start(handlers: Handlers): void;
   openDatabase(namespace: number, id: string, path: string, options: { name: string; durability: "fsync" | "os"; historyMs?: number }): Database;
 
+  /** A copy of what is committed in a file, open or not, with a log (`-wal`) if it has one; not synced. False: there is no such file. */
+  cloneDatabase(from: string, to: string): boolean;
+
   /** The event's handler is about to run / has ended. */
   begun(slot: number): void;
   done(slot: number): void;

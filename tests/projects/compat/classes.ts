@@ -104,6 +104,11 @@ export class Probe extends DurableObject<Env> {
     const facet = this.ctx.facets.get(name, () => ({ class: this.ctx.exports.Small as unknown as DurableObjectClass, id: name }));
     return (facet as unknown as Small).increment(by);
   }
+  cloneFacet(from: string, to: string) { this.ctx.facets.clone(from, to); }
+  async facetAlarm(name: string) {
+    const facet = this.ctx.facets.get(name, () => ({ class: this.ctx.exports.Small as unknown as DurableObjectClass, id: name }));
+    await (facet as unknown as Small).setAlarm();
+  }
   dropFacet(name: string) { this.ctx.facets.delete(name); }
 }
 
@@ -121,6 +126,8 @@ export class Small extends DurableObject<Env> {
     await this.ctx.storage.put("n", next);
     return { n: next, id: this.ctx.id.toString() };
   }
+  async setAlarm() { await this.ctx.storage.setAlarm(Date.now() + 60_000); }
+  override alarm() {}
 }
 
 export class Named extends WorkerEntrypoint<Env> {

@@ -31,9 +31,7 @@ export class AgentEvents {
     residency.sockets.localHandler = (record) => ({
       claimed: () => record.claimed(),
       message: (data) => {
-        const { namespace, id, autoResponse } = record.home!;
-        const resident = this.#residency.find(namespace, id);
-        const automatic = resident === undefined ? autoResponse : resident.agent.state.getWebSocketAutoResponse();
+        const automatic = this.#automatic(record);
         if (automatic === null || automatic.request !== data) {
           return this.#local(record, (agent) => callMessage(agent, record, data), "webSocketMessage");
         }
@@ -47,6 +45,7 @@ export class AgentEvents {
         } finally {
           record.home!.remove(record);
           record.claimed();
+          record.release?.();
           completeClose(record.socket, code, reason, clean);
         }
       }, "webSocketClose"),
@@ -55,8 +54,8 @@ export class AgentEvents {
 
   /** A frame from an end that code holds, here or on another host: no event of the core. Resolves when it begins. */
   #local(record: SocketRecord, work: (agent: Agent) => unknown, what: string): Promise<void> {
-    const { namespace, id, name } = record.home!;
-    const { agent } = this.#residency.open({ namespace, id, name });
+    const { namespace, id, name, ofFacet } = record.home!;
+    const agent = ofFacet ? record.home!.agent() : this.#residency.open({ namespace, id, name }).agent;
     return new Promise((begun) => {
       let inTime = (): void => {};
       const begin = (): unknown => {
@@ -74,6 +73,39 @@ export class AgentEvents {
     });
   }
 
+  /** What is answered to a frame without the code. */
+  #automatic(record: SocketRecord): { readonly request: string; readonly response: string } | null {
+    const { namespace, id, autoResponse, ofFacet } = record.home!;
+    if (ofFacet) return record.home!.agent().state.getWebSocketAutoResponse();
+    const resident = this.#residency.find(namespace, id);
+    return resident === undefined ? autoResponse : resident.agent.state.getWebSocketAutoResponse();
+  }
+
+  /** An event of a facet: no later life gets it, and the core counts it as its root's. */
+  #toFacet(record: SocketRecord, slot: number, begin: (agent: Agent) => void): void {
+    const agent = record.home!.agent();
+    agent.deliver({
+      begin,
+      fail: () => {
+        this.#addon.begun(slot);
+        this.#addon.done(slot);
+      },
+    });
+  }
+
+  #facetMessage(record: SocketRecord, slot: number, data: string | ArrayBuffer): void {
+    const automatic = record.hibernatable ? this.#automatic(record) : null;
+    if (automatic === null || automatic.request !== data) {
+      this.#toFacet(record, slot, (life) => this.#message(life, record, slot, data));
+      return;
+    }
+    this.#addon.begun(slot);
+    record.autoResponded(Date.now());
+    record.socket.send(automatic.response);
+    this.#residency.sockets.flush();
+    this.#addon.done(slot);
+  }
+
   // ---- WebSockets --------------------------------------------------------------------------------
 
   socketMessage(slot: number, connection: number, data: string | ArrayBuffer): void {
@@ -87,6 +119,10 @@ export class AgentEvents {
     }
     const resident = this.#resident(record);
     resident.events++;
+    if (record.home.ofFacet) {
+      this.#facetMessage(record, slot, data);
+      return;
+    }
     const { agent } = resident;
     if (agent.open) this.#message(agent, record, slot, data);
     else agent.deliver(this.#waiting(resident, slot, record, (life) => this.#message(life, record, slot, data)));
@@ -109,6 +145,10 @@ export class AgentEvents {
     }
     const resident = this.#resident(record);
     resident.events++;
+    if (record.home.ofFacet) {
+      this.#toFacet(record, slot, (life) => this.#closed(life, record, slot, end));
+      return;
+    }
     resident.agent.deliver(this.#waiting(resident, slot, record,
                                          (life) => this.#closed(life, record, slot, end)));
   }

@@ -1,18 +1,22 @@
 // ctx.facets: objects that live inside an agent, each with a class, a database and facets of its own,
 // resident exactly as long as the agent is. A facet's file is beside its parent's:
-// `<parent>.facets/<digest of the name>.sqlite`.
+// `<parent>.facets/<digest of the name>.sqlite`. A WebSocket that a facet has accepted keeps both resident,
+// and closes when the facet ends, as its code could be started again by its parent only.
 import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { cloneFile, cloneFolder } from "./clone.ts";
 import type { AgentClass } from "./host.ts";
 import { Agent, type AgentEvent, type AgentKeeper } from "./instance.ts";
 import { classOfExport } from "../worker/exports.ts";
 import { DurableObjectId } from "./ids.ts";
+import { AgentSockets } from "./sockets.ts";
 import type { AgentAddress, AgentOperation } from "./types.ts";
 
-const NAME_CHARACTERS_MAX = 1024;
+const NAME_CHARACTERS_MAX = 256;
+const CLOSE_REASON_CHARACTERS = 60;
 /** What lies beside a database, and is deleted with it; the database last. */
-const FILES = ["-restore", "-wal-restore", "-history-old", "-history", "-wal", "-shm", ""];
+const FILES = ["-clone", "-clone-wal", "-restore", "-wal-restore", "-history-old", "-history", "-wal", "-shm", ""];
 
 export interface FacetStartup {
   class: unknown;
@@ -23,7 +27,7 @@ export interface FacetStartup {
 class Facet implements AgentKeeper {
   readonly parent: Agent;
   readonly path: string;
-  readonly sockets = null;
+  readonly sockets: AgentSockets;
   readonly name: string;
   readonly start: () => FacetStartup | Promise<FacetStartup>;
   readonly owner: FacetTable;
@@ -40,6 +44,8 @@ class Facet implements AgentKeeper {
     this.path = path;
     this.start = start;
     this.address = parent.address;
+    const { table, namespace, id } = parent.root.keeper.sockets;
+    this.sockets = new AgentSockets(table, namespace, id, () => this.agent!, true);
   }
 
   agentClass(): AgentClass {
@@ -48,6 +54,8 @@ class Facet implements AgentKeeper {
 
   ended(_agent: Agent, reason: unknown, waiting: AgentEvent[]): void {
     this.owner.forget(this);
+    const message = reason instanceof Error ? reason.message : String(reason);
+    this.sockets.closeAll(1011, message.slice(0, CLOSE_REASON_CHARACTERS));
     for (const event of waiting) event.fail(reason);
   }
 
@@ -108,6 +116,14 @@ export class DurableObjectFacets {
     this.#table.delete(name);
   }
 
+  /** What `from` and its own facets stored, copied to `to` in place of what that had; `to` ends. */
+  clone(from: string, to: string): void {
+    if (arguments.length < 2) {
+      throw new TypeError("Failed to execute 'clone' on 'DurableObjectFacets': parameter 2 is not of type 'string'.");
+    }
+    this.#table.clone(from, to);
+  }
+
   get [Symbol.toStringTag](): string { return "DurableObjectFacets"; }
 }
 
@@ -139,12 +155,30 @@ export class FacetTable {
     facet.agent?.reset(reason);
   }
 
-  delete(name: string): void {
+  delete(name: string, reason = new Error("The facet was deleted.")): void {
     const key = this.#check(name);
-    this.abort(key, new Error("The facet was deleted."));
+    this.abort(key, reason);
     const path = this.#path(key);
     for (const suffix of FILES) rmSync(path + suffix, { force: true });
     rmSync(path.replace(/\.sqlite$/, ".facets"), { force: true, recursive: true });
+  }
+
+  clone(from: string, to: string): void {
+    const source = this.#path(this.#check(from));
+    const key = this.#check(to);
+    const target = this.#path(key);
+    const { addon } = this.#parent.host;
+    mkdirSync(this.#folder, { recursive: true });
+    const ended = new Error("The facet was replaced by a clone.");
+    if (source === target) {
+      this.abort(key, ended);
+      return;
+    }
+    const file = cloneFile(addon, source);
+    const inner = cloneFolder(addon, source.replace(/\.sqlite$/, ".facets"));
+    this.delete(key, ended);
+    inner.install(target.replace(/\.sqlite$/, ".facets"));
+    file.install(target);
   }
 
   get busy(): boolean {
@@ -189,7 +223,7 @@ export class FacetTable {
   #check(name: string): string {
     const text = String(name);
     if (text === "") throw new TypeError("Facet name cannot be empty");
-    if (text.length > NAME_CHARACTERS_MAX) throw new TypeError("Facet name too long");
+    if (text.length > NAME_CHARACTERS_MAX) throw new TypeError(`Facet name is too long (max ${NAME_CHARACTERS_MAX} characters).`);
     return text;
   }
 

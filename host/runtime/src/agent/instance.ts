@@ -31,7 +31,7 @@ export interface AgentKeeper {
   readonly address: AgentAddress;
   readonly path: string;
   readonly parent: Agent | null;
-  readonly sockets: AgentSockets | null;
+  readonly sockets: AgentSockets;
   agentClass(): AgentClass;
   /** The agent was reset; events it had not begun are handed back, in order. */
   ended(agent: Agent, reason: unknown, waiting: AgentEvent[]): void;
@@ -184,11 +184,11 @@ export class Agent implements AgentInstance, StorageOwner {
     try {
       result = cause.request === 0 && cause.connection === 0 ? this.context(work) : runFor(this, cause, work);
     } catch (error) {
-      this.keeper.sockets?.flush();
+      this.keeper.sockets.flush();
       settle(() => reject(error));
       return;
     }
-    this.keeper.sockets?.flush();
+    this.keeper.sockets.flush();
     if (isThenable(result)) result.then((value) => settle(() => resolve(value)), (error) => settle(() => reject(error)));
     else settle(() => resolve(result));
   }
@@ -244,7 +244,7 @@ export class Agent implements AgentInstance, StorageOwner {
 
   /** `clientEnd` leaves in a response of this agent. */
   ownSocket(clientEnd: WebSocket): void {
-    this.root.keeper.sockets?.table.own(clientEnd, this);
+    this.root.keeper.sockets.table.own(clientEnd, this);
   }
 
   // ---- gates -----------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ export class Agent implements AgentInstance, StorageOwner {
       this.reset(error);
       return;
     }
-    this.keeper.sockets?.flush();
+    this.keeper.sockets.flush();
     if (this.broken) return;
     this.#phase = Phase.Ready;
     this.#shut--;

@@ -71,8 +71,20 @@ export class SocketRecord implements Transport {
   /** Code accepted its other end: from now on the agent need not stay resident for it. */
   claimed(): void {
     this.local = true;
+    this.#letSleep();
+  }
+
+  /** Its agent may sleep, and finds the socket again when it wakes; one of a facet cannot. */
+  #letSleep(): void {
+    if (this.home?.ofFacet) return;
     this.release?.();
     this.release = null;
+  }
+
+  /** A client of the core's is bound to it. */
+  bound(connection: number): void {
+    this.connection = connection;
+    this.#letSleep();
   }
 
   /** The life of its agent ended: the object of that life does nothing any more. */
@@ -129,17 +141,20 @@ export class AgentSockets {
   readonly table: SocketTable;
   readonly namespace: number;
   readonly id: string;
+  /** Of a facet: the id is its root's, and they live no longer than it does, whatever it promises of them. */
+  readonly ofFacet: boolean;
   agent: () => Agent;
   /** While the agent sleeps: its name, and what it would answer by itself. */
   name = "";
   autoResponse: { readonly request: string; readonly response: string } | null = null;
   readonly #records = new Set<SocketRecord>();
 
-  constructor(table: SocketTable, namespace: number, id: string, agent: () => Agent) {
+  constructor(table: SocketTable, namespace: number, id: string, agent: () => Agent, ofFacet = false) {
     this.table = table;
     this.namespace = namespace;
     this.id = id;
     this.agent = agent;
+    this.ofFacet = ofFacet;
   }
 
   get size(): number {
@@ -155,7 +170,7 @@ export class AgentSockets {
     record.tags = tags;
     markHibernatable(socket, this.table.localHandler(record));
     // Until a client is bound to it, or code takes its other end, it lives here and nowhere else.
-    if (!record.local) record.release = this.agent().hold();
+    if (!record.local || this.ofFacet) record.release = this.agent().hold();
     this.table.remember(socket, record);
     this.#records.add(record);
   }
@@ -328,18 +343,17 @@ export class SocketTable {
       record = new SocketRecord(this, home, false, end);
       if (home !== null) record.release = home.agent().hold();
       this.remember(end, record);
+      record.connection = this.addon.newConnection();
     } else {
-      record.release?.();
-      record.release = null;
+      record.bound(this.addon.newConnection());
     }
     const { home } = record;
-    record.connection = this.addon.newConnection();
     record.attachment = attachmentBytes(end);
     if (home !== null) home.add(record);
     else this.register(record);
     const { gate } = record;
     const tags = record.tags.map((tag) => tag + "\0").join("");
-    const flags = (record.hibernatable ? 1 : 0) | (home === null ? 2 : 0);
+    const flags = (record.hibernatable && home?.ofFacet !== true ? 1 : 0) | (home === null ? 2 : 0);
     this.addon.socketOpen(gate, record.connection, home?.namespace ?? 0, home?.id ?? null, flags, tags, record.attachment);
     attachTransport(end, record);
     this.write();

@@ -80,7 +80,7 @@ export class DurableObjectState {
   }
 
   getWebSockets(tag?: string): WebSocket[] {
-    return this.#agent.keeper.sockets?.get(tag) ?? [];
+    return this.#sockets.get(tag);
   }
 
   getTags(socket: WebSocket): string[] {
@@ -99,8 +99,8 @@ export class DurableObjectState {
       }
     }
     const { namespace, id } = this.#agent.address;
-    this.#sockets;
     this.#autoResponse = pair ?? null;
+    if (this.#agent.isFacet) return; // its sockets are answered for here
     this.#agent.host.addon.autoResponse(this.#agent.gate, namespace, id, pair?.request ?? null, pair?.response ?? null);
   }
 
@@ -118,8 +118,8 @@ export class DurableObjectState {
       throw new Error(`Event timeout should not exceed ${EVENT_TIMEOUT_MS_MAX} ms.`);
     }
     const { namespace, id } = this.#agent.address;
-    this.#sockets;
     this.#agent.eventTimeoutMs = Math.trunc(timeoutMs ?? 0);
+    if (this.#agent.isFacet) return;
     this.#agent.host.addon.eventTimeout(this.#agent.gate, namespace, id, this.#agent.eventTimeoutMs);
   }
 
@@ -135,10 +135,6 @@ export class DurableObjectState {
   get [Symbol.toStringTag](): string { return "DurableObjectState"; }
 
   get #sockets(): AgentSockets {
-    const sockets = this.#agent.keeper.sockets;
-    if (sockets === null) {
-      throw new Error("A facet cannot accept hibernatable WebSockets: let the Durable Object that holds it accept them.");
-    }
-    return sockets;
+    return this.#agent.keeper.sockets;
   }
 }

@@ -10,7 +10,7 @@ function guarded(agent: Agent, callback: Callback, before: () => void): Callback
   return (...args) => {
     before();
     if (!agent.broken) callback(...args);
-    agent.keeper.sockets?.flush();
+    agent.keeper.sockets.flush();
   };
 }
 

@@ -191,6 +191,6 @@ test('the classes of storage look as on the platform', async (t) => {
   const { run } = await started(t);
   assert.deepEqual(await run('return [ctx, ctx.id, s, s.sql, s.kv, s.sql.exec("SELECT 1")].map((value) => Object.prototype.toString.call(value))'),
     ['DurableObjectState', 'DurableObjectId', 'DurableObjectStorage', 'SqlStorage', 'SyncKvStorage', 'Cursor'].map((name) => `[object ${name}]`));
-  assert.deepEqual(await run('return Object.getOwnPropertyNames(Object.getPrototypeOf(ctx.facets)).sort()'), ['abort', 'constructor', 'delete', 'get']);
+  assert.deepEqual(await run('return Object.getOwnPropertyNames(Object.getPrototypeOf(ctx.facets)).sort()'), ['abort', 'clone', 'constructor', 'delete', 'get']);
   assert.deepEqual(await run('return s.sql.exec("SELECT 1 AS a UNION SELECT 2").raw().map(([a]) => a * 2).toArray()'), [2, 4]);
 });

@@ -73,6 +73,9 @@ export const objects: Area[] = [
   {
     api: "facets", cases: {
       "have a database of their own": async (given) => { const s = fresh(given); await s.facet("a", 2); const { n } = await s.facet("a", 3); return [n, (await s.facet("b", 1)).n]; },
+      "clone() copies what one stores": async (given) => { const s = fresh(given); await s.facet("a", 2); await s.facet("b", 7); await s.cloneFacet("a", "b"); return [(await s.facet("b", 1)).n, (await s.facet("a", 2)).n]; },
+      "set no alarms": (given) => reason(() => fresh(given).facetAlarm("a")),
+      "names have 1 to 256 characters": async (given) => [await failure(() => fresh(given).facet("x".repeat(257), 1)), (await fresh(given).facet("x".repeat(256), 1)).n],
       "delete() forgets them": async (given) => { const s = fresh(given); await s.facet("a", 2); await s.dropFacet("a"); return (await s.facet("a", 1)).n; },
     },
   },
