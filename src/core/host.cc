@@ -27,7 +27,7 @@ Host::~Host() {
 }
 
 Status Host::launch(HostLauncher& launcher) {
-  auto launched = launcher.launch([this](os::ExitStatus status) { on_exit(status); });
+  auto launched = launcher.launch(number, [this](os::ExitStatus status) { on_exit(status); });
   if (!launched) return launched.error();
   launched_ = std::move(launched).value();
   table_ = std::make_unique<EventTable>(*static_cast<wire::ProgressPage*>(launched_.page.data()));

@@ -27,7 +27,9 @@ struct LaunchedHost {
 class HostLauncher {
  public:
   virtual ~HostLauncher() = default;
-  virtual Result<LaunchedHost> launch(std::function<void(os::ExitStatus)> on_exit) = 0;
+  // `number`: the host's, for whatever it prints.
+  virtual Result<LaunchedHost> launch(std::uint32_t number,
+                                      std::function<void(os::ExitStatus)> on_exit) = 0;
 };
 
 // Maps a fresh progress page. For launchers.

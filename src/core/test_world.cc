@@ -162,7 +162,8 @@ class FakeProcess final : public os::Process {
 };
 }  // namespace
 
-Result<LaunchedHost> FakeLauncher::launch(std::function<void(os::ExitStatus)> on_exit) {
+Result<LaunchedHost> FakeLauncher::launch(std::uint32_t,
+                                          std::function<void(os::ExitStatus)> on_exit) {
   if (refuse) return Error{ErrorCode::kIo, "start node: No such file or directory"};
   auto page = make_progress_page();
   if (!page) return page.error();

@@ -84,7 +84,8 @@ class FakeHost final : public os::StreamEvents {
 class FakeLauncher final : public HostLauncher {
  public:
   explicit FakeLauncher(os::Loop& loop) : loop_(loop) {}
-  Result<LaunchedHost> launch(std::function<void(os::ExitStatus)> on_exit) override;
+  Result<LaunchedHost> launch(std::uint32_t number,
+                              std::function<void(os::ExitStatus)> on_exit) override;
 
   std::vector<std::shared_ptr<FakeHost>> hosts;  // shared with the fake process that kills it
   std::size_t room = 1 << 24;

@@ -38,6 +38,12 @@ Result<std::pair<Descriptor, Descriptor>> socket_pair() {
   return std::pair(std::move(ours), std::move(theirs));
 }
 
+Result<std::pair<Descriptor, Descriptor>> pipe_ends() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("pipe2");
+  return std::pair(Descriptor(ends[0]), Descriptor(ends[1]));
+}
+
 Result<Descriptor> lock_file(const std::filesystem::path& path) {
   Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file) return system_error(("open " + path.string()).c_str());

@@ -37,6 +37,9 @@ Error system_error(const char* what);
 // Two ends of a Unix stream socket; both close on exec. The first is non-blocking.
 Result<std::pair<Descriptor, Descriptor>> socket_pair();
 
+// The reading and the writing end of a pipe; both close on exec.
+Result<std::pair<Descriptor, Descriptor>> pipe_ends();
+
 // Holds an advisory lock on the file (made if missing) for as long as the descriptor lives, and
 // writes this process's number into it. kConflict, with that number, when another holds it.
 Result<Descriptor> lock_file(const std::filesystem::path& path);

@@ -133,12 +133,14 @@ struct Image {
   auto aside = [&](int descriptor) { return ::fcntl(descriptor, F_DUPFD_CLOEXEC, next++); };
   const int input = aside(options.input >= 0 ? options.input : image.null);
   const int output = options.output >= 0 ? aside(options.output) : -1;
+  const int error = options.error >= 0 ? aside(options.error) : -1;
   int moved[kInheritedMax];
   const std::size_t count = options.inherited.size();
   for (std::size_t i = 0; i < count; ++i) moved[i] = aside(options.inherited[i]);
   const int failure = aside(report);
   ::dup2(input, 0);
   if (output >= 0) ::dup2(output, 1);
+  if (error >= 0) ::dup2(error, 2);
   for (std::size_t i = 0; i < count; ++i) ::dup2(moved[i], static_cast<int>(3 + i));
   ::close_range(static_cast<unsigned>(3 + count), kAside - 1, 0);
   ::close_range(kAside, ~0U, CLOSE_RANGE_CLOEXEC);

@@ -74,6 +74,7 @@ struct ProcessOptions {
   std::string directory{};                 // empty: this process's own
   int input = -1;                          // descriptor for 0; -1: /dev/null
   int output = -1;                         // descriptor for 1; -1: inherited
+  int error = -1;                          // descriptor for 2; -1: inherited
   std::vector<int> inherited{};            // become 3, 4, …; every other descriptor is closed
   bool successor =
       false;  // it takes this process's place: see Processes::spawn and Process::release

@@ -119,8 +119,9 @@ void App::make_engine() {
   const std::filesystem::path folder = std::filesystem::is_directory(first().root, ignored)
                                            ? first().root
                                            : std::filesystem::current_path();
-  launcher_ = std::make_unique<NodeLauncher>(context_, processes_, companions_, folder,
-                                             options_.inspect, -1, options_.host_memory_mb);
+  launcher_ = std::make_unique<NodeLauncher>(
+      context_, processes_, companions_, folder, options_.inspect,
+      [this](LogRecord record) { console_.write(std::move(record)); }, options_.host_memory_mb);
   core::EngineOptions options;
   options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
   options.state = state_;

@@ -88,7 +88,7 @@ void Console::write(LogRecord record) {
 // Names get a column as wide as the widest so far, so that what agents say stands in line.
 std::string Console::text_of(const LogRecord& record) {
   if (record.announced) return {};
-  if (record.source == LogSource::kConsole) {
+  if (record.source == LogSource::kConsole || record.source == LogSource::kOutput) {
     const std::size_t width = std::min(agent_label(record).size(), kAgentWidthMax);
     pretty_.agent_width = std::max(pretty_.agent_width, width);
   }

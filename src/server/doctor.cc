@@ -22,6 +22,7 @@
 #include "server/doctor_print.h"
 #include "server/doctor_url.h"
 #include "server/node_launcher.h"
+#include "server/redactor.h"
 #include "server/state_check.h"
 #include "wire/codec.h"
 
@@ -218,8 +219,14 @@ class Doctor {
     document["bundle"] = bundle;
     document["state"] = (work_.path() / "state").string();
     // What the code prints while it is loaded is no part of the report.
+    Redactor redactor;
+    redactor.add(secrets_of(out_.project->worker_json));
+    const auto print_aside = [&redactor](LogRecord record) {
+      redactor.redact(record);
+      std::fprintf(stderr, "%s\n", record.message.c_str());
+    };
     NodeLauncher launcher(context_, processes_, companions_, out_.project->root, std::nullopt,
-                          STDERR_FILENO);
+                          print_aside);
     const os::World world{clock_, loop_, processes_};
     Loading loading(context_, world, launcher, document.dump());
     const Status run = loading.run();

@@ -134,6 +134,7 @@ const char* colour_of(const std::string& agent) {
 // What user code said: the agent's column, a mark, the text.
 std::string console_text(const LogRecord& record, const PrettyOptions& options) {
   std::string label = agent_label(record);
+  if (label.empty() && record.host != 0) label = "(host " + std::to_string(record.host) + ")";
   if (label.empty()) label = record.source == LogSource::kOutput ? "(output)" : "(worker)";
   std::string column = visible(label, false);
   if (column.size() < options.agent_width) column.resize(options.agent_width, ' ');
@@ -181,6 +182,9 @@ void take_fields(LogRecord& record, const Json& json) {
   record.connection = number_at(json, "connection");
   record.cut = number_at(json, "cut");
   record.dropped = number_at(json, "dropped");
+  record.host = number_at(json, "host");
+  record.partial = json.contains("partial");
+  record.continued = json.contains("continued");
 }
 
 }  // namespace
@@ -225,7 +229,9 @@ LogRecord record_of(Level level, std::string_view json, std::int64_t wall_ms) {
     return record;
   }
   take_fields(record, parsed);
-  if (text_at(parsed, "source") == "console") record.source = LogSource::kConsole;
+  const std::string source = text_at(parsed, "source");
+  if (source == "console") record.source = LogSource::kConsole;
+  if (source == "output") record.source = LogSource::kOutput;
   if (const std::uint64_t said_ms = number_at(parsed, "time")) {
     record.wall_ms = static_cast<std::int64_t>(said_ms);
   }
@@ -291,6 +297,9 @@ std::string json_text(const LogRecord& record) {
   text("reference", record.reference);
   number("cut", record.cut);
   number("dropped", record.dropped);
+  number("host", record.host);
+  if (record.partial) json["partial"] = true;
+  if (record.continued) json["continued"] = true;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

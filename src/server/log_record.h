@@ -32,6 +32,11 @@ struct LogRecord {
   std::uint64_t connection = 0;
   std::uint64_t cut = 0;      // characters that are missing at the message's end
   std::uint64_t dropped = 0;  // lines that this one stands for
+  std::uint64_t host = 0;     // whose output it is, when no more is known
+  // Of output: more of the line may follow in another record; this one goes on with what another
+  // began.
+  bool partial = false;
+  bool continued = false;
   // Standard output has said it already: the pretty form would say it twice.
   bool announced = false;
 };

@@ -109,6 +109,31 @@ TEST(Redactor, HidesTheBeginningThatACutLeft) {
   EXPECT_EQ(whole.message, "x 01234") << "nothing was cut: it is no secret";
 }
 
+TEST(Redactor, HidesWhatThePartsOfALineHaveOfASecret) {
+  Redactor redactor;
+  redactor.add({{"S", "0123456789abcdef"}});
+  std::vector<LogRecord> parts{
+      {.message = "key 012345", .partial = true},
+      {.message = "6789ab", .partial = true, .continued = true},
+      {.message = "cdef and 012", .partial = true, .continued = true},
+      {.message = "more of it", .continued = true},
+  };
+  std::string text;
+  for (LogRecord& each : parts) redactor.redact(each), text += each.message + "|";
+  EXPECT_EQ(text, "key [S redacted]|[S redacted]|[S redacted] and 012|more of it|");
+}
+
+TEST(LogRecord, OfAHostsOutputSaysWhichHost) {
+  LogRecord record{.source = LogSource::kOutput, .message = "from a child"};
+  record.host = 3;
+  record.partial = true;
+  EXPECT_EQ(pretty(record), " info  (host 3) \u203a from a child\n");
+  const auto again = record_of_json(json_text(record));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->host, 3u);
+  EXPECT_TRUE(again->partial && !again->continued && again->source == LogSource::kOutput);
+}
+
 std::string read_all(int descriptor) {
   std::string text;
   char buffer[4096];

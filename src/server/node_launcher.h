@@ -1,13 +1,19 @@
 // Starts host processes: Node.js with the host's script, a socket as descriptor 3 and the progress
-// page as 4, as docs/wire.md says.
+// page as 4, as docs/wire.md says. What they print, and their children, comes by pipes and is
+// passed on as records of the log. A process that a host left behind may go on printing; the pipes
+// of so many ended hosts are kept. Loop thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "core/host.h"
+#include "server/host_output.h"
+#include "server/log_record.h"
 
 namespace hearth::server {
 
@@ -24,15 +30,18 @@ struct Companions {
 
 class NodeLauncher final : public core::HostLauncher {
  public:
+  static constexpr std::size_t kPipesLeftMax = 64;
+  using OutputSink = std::function<void(LogRecord)>;
+
   NodeLauncher(boost::asio::io_context& context, os::Processes& processes, Companions companions,
                std::filesystem::path directory, std::optional<std::uint16_t> inspect_port,
-               int output = -1, unsigned heap_mb = 0)
+               OutputSink output, unsigned heap_mb = 0)
       : context_(context),
         processes_(processes),
         companions_(std::move(companions)),
         directory_(std::move(directory)),
         inspect_port_(inspect_port),
-        output_(output),
+        output_(std::move(output)),
         heap_mb_(heap_mb) {}
 
   // The same hosts, without a debugger: its port is taken by those that serve.
@@ -40,16 +49,30 @@ class NodeLauncher final : public core::HostLauncher {
     return {context_, processes_, companions_, directory_, std::nullopt, output_, heap_mb_};
   }
 
-  Result<core::LaunchedHost> launch(std::function<void(os::ExitStatus)> on_exit) override;
+  // Takes what has been printed so far.
+  ~NodeLauncher() override;
+
+  Result<core::LaunchedHost> launch(std::uint32_t number,
+                                    std::function<void(os::ExitStatus)> on_exit) override;
 
  private:
+  using Pipe = std::shared_ptr<OutputPipe>;  // with the handlers that wait for it
+
+  Pipe open_pipe(os::Descriptor reading, std::uint32_t number, core::Level level);
+  void let_go();
+
   boost::asio::io_context& context_;
   os::Processes& processes_;
   Companions companions_;
   std::filesystem::path directory_;
   std::optional<std::uint16_t> inspect_port_;
-  int output_;        // the descriptor that hosts print to; -1: this process's own
+  OutputSink output_;
   unsigned heap_mb_;  // that JavaScript may fill; 0: Node's own limit
+  struct Pipes {
+    std::deque<Pipe> running;  // of hosts that have not ended
+    std::deque<Pipe> left;     // of those that have, the oldest first
+  };
+  std::shared_ptr<Pipes> pipes_ = std::make_shared<Pipes>();  // with the ends of hosts
 };
 
 }  // namespace hearth::server

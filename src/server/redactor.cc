@@ -156,13 +156,37 @@ void Redactor::redact_end(std::string& text) const {
   }
 }
 
+void Redactor::redact_start(std::string& text) const {
+  for (const Needle& needle : needles_) {
+    const std::string_view whole = needle.text;
+    const std::size_t most = std::min(whole.size() - 1, text.size());
+    for (std::size_t size = most; size >= kSecretPrefixBytesMin; --size) {
+      if (!text.starts_with(whole.substr(whole.size() - size))) continue;
+      text.replace(0, size, needle.shown);
+      return;
+    }
+  }
+}
+
+// All of it is part of a secret.
+void Redactor::redact_inside(std::string& text) const {
+  if (text.size() < kSecretPrefixBytesMin) return;
+  for (const Needle& needle : needles_) {
+    if (needle.text.find(text) == std::string::npos) continue;
+    text = needle.shown;
+    return;
+  }
+}
+
 void Redactor::redact(LogRecord& record) const {
   if (needles_.empty()) return;
+  if (record.partial && record.continued) redact_inside(record.message);
   for (std::string* text :
        {&record.message, &record.agent, &record.what, &record.where, &record.fix, &record.stack}) {
     redact(*text);
   }
-  if (record.cut > 0) redact_end(record.message);
+  if (record.cut > 0 || record.partial) redact_end(record.message);
+  if (record.continued) redact_start(record.message);
   if (record.stack.size() >= kCutStackBytes) redact_end(record.stack);
 }
 

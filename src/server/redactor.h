@@ -33,7 +33,8 @@ class Redactor {
 
   void add(const std::vector<Secret>& secrets);
   void redact(std::string& text) const;
-  // Every text of the record; at a cut also the beginning of a secret that it ends with.
+  // Every text of the record; at a cut also the beginning of a secret that it ends with, and of a
+  // line that came in parts what a part has of a secret.
   void redact(LogRecord& record) const;
   bool empty() const { return needles_.empty(); }
 
@@ -44,6 +45,8 @@ class Redactor {
   };
   void add_needle(const std::string& text, const std::string& name);
   void redact_end(std::string& text) const;
+  void redact_start(std::string& text) const;
+  void redact_inside(std::string& text) const;
 
   std::vector<Needle> needles_;  // the longest first
 };

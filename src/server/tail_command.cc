@@ -45,7 +45,7 @@ class Printer {
       text = std::string(line) + "\n";
     } else {
       const std::size_t width = std::min(agent_label(*record).size(), kAgentWidthMax);
-      if (record->source == LogSource::kConsole) {
+      if (record->source == LogSource::kConsole || record->source == LogSource::kOutput) {
         pretty_.agent_width = std::max(pretty_.agent_width, width);
       }
       text = pretty_text(*record, pretty_);

@@ -130,6 +130,72 @@ describe("secrets", () => {
   });
 });
 
+describe("what goes past the console", () => {
+  test("process.stdout and process.stderr give lines with the agent and the request", hearthOnly, async (t) => {
+    const target = await startFor(t, "logs", { args: kJson });
+    await say(target, "lobby", "print line hello");
+    const said = await record(target, { message: "hello" });
+    assert.deepEqual([said.level, said.source, said.class, said.agent, said.what], ["info", "output", "Room", "lobby", "stdout"]);
+    assert.ok(said.request > 0);
+    await say(target, "", "print complain bitterly");
+    const complained = await record(target, { message: "bitterly" });
+    assert.deepEqual([complained.level, complained.agent, complained.what], ["warn", undefined, "stderr"]);
+    // Two agents' lines do not run into each other, and one without an end is told all the same.
+    await say(target, "den", "print part of den's");
+    await say(target, "lobby", "print line whole");
+    assert.equal((await record(target, { message: "whole" })).agent, "lobby");
+    assert.deepEqual([(await record(target, { message: "of den's" })).agent, recordsOf(target).find(({ message }) => message === "of den's").partial], ["den", true]);
+    await say(target, "lobby", "print dots 20000");
+    const dots = await record(target, { message: /^\.{16384}$/ });
+    assert.equal(dots.cut, 20_000 - 16_384 + "ended".length);
+    await say(target, "lobby", "print line after its end");
+    await record(target, { message: "after its end" });
+  });
+
+  test("child processes and native writes are output of their host", hearthOnly, async (t) => {
+    const target = await startFor(t, "logs", { args: kJson });
+    await say(target, "lobby", "print child echo from a child; echo it complains >&2");
+    const said = await record(target, { message: "from a child" });
+    assert.deepEqual([said.level, said.source, said.agent], ["info", "output", undefined]);
+    assert.ok(said.host > 0);
+    assert.equal((await record(target, { message: "it complains" })).level, "warn");
+    await say(target, "lobby", "print streams echo given the streams");
+    await record(target, { message: "given the streams" });
+    // Who prints without end waits for nobody, and is bounded.
+    await say(target, "lobby", "print child yes | head -c 3000000; echo the last");
+    await record(target, { message: "the last" });
+    assert.ok((await record(target, { message: /lines dropped: more than 500 a second were printed/ })).dropped > 1_000_000);
+    assert.ok(recordsOf(target).filter(({ message }) => message === "y").length < 20_000);
+  });
+
+  test("secrets are redacted there, also when they come in pieces", hearthOnly, async (t) => {
+    const target = await startFor(t, projectWithSecrets(), { args: kJson });
+    await say(target, "lobby", "print halves joined");
+    assert.equal((await record(target, { message: /joined$/ })).message, "[DEPLOY_PASSWORD redacted] joined");
+    await say(target, "lobby", "print native joined by the core");
+    await record(target, { message: /joined by the core$/ });
+    await record(target, { message: "[DEPLOY_PASSWORD redacted]" });
+    await say(target, "lobby", "print child printf '%s' 'tr0ub4dor&3 \"quoted\"'; printf '%s\\n' '\\slash'");
+    // Longer apart than the beginning of a line is kept.
+    await say(target, "lobby", "print slowly at last");
+    await record(target, { message: /at last$/ });
+    await record(target, { message: /at last, natively$/ });
+    const half = kPassword.length >> 1;
+    for (const secret of [kPassword, kPassword.slice(0, half), kPassword.slice(half)]) {
+      assert.ok(!target.output.includes(JSON.stringify(secret).slice(1, -1)), `${secret} is in the log\n${target.output}`);
+    }
+  });
+
+  test("a native crash tells its reason before the news of the host's end", hearthOnly, async (t) => {
+    const target = await startFor(t, "logs", { args: kJson, expectErrors: [/./] });
+    assert.equal((await say(target, "lobby", "abort")).status, 503);
+    const died = await record(target, { message: /^host \d+ died: .*SIGABRT/ });
+    const records = recordsOf(target);
+    const told = records.findIndex(({ source, message }) => source === "output" && /Native stack trace|Abort/i.test(message));
+    assert.ok(told >= 0 && told < records.findIndex(({ message }) => message === died.message), target.output);
+  });
+});
+
 describe("on a terminal", () => {
   test("a line says when, how grave, who, what and whence", hearthOnly, async (t) => {
     const target = await startFor(t, "logs", { expectErrors: [/on purpose/, /R412/] });

@@ -39,6 +39,10 @@ describe("hearth tail", suite, () => {
     await all.line(/debug Room\/lobby: connected: \S+\/lobby {2}connection \d+$/);
     await all.line(/debug Room\/lobby: closed: 4001 done here/);
     await all.line(/warn {2}Room\/den +› of another agent {2}request \d+$/);
+    await say(target, "den", "print line past the console");
+    await all.line(/info {2}Room\/den +› past the console {2}request \d+$/);
+    await say(target, "den", "print child echo from a child");
+    await all.line(/info {2}\(host \d+\) +› from a child$/);
     const [line] = await json.line(/^\{.*"message":"needle none".*\}$/);
     assert.equal(JSON.parse(line).agent, "lobby");
     assert.deepEqual(json.lines.map(({ text }) => JSON.parse(text).message), ["needle 7", "needle none"]);

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-
+import { print } from "./print.ts";
 interface Env {
   GREETING: string;
   PARTNER_TOKEN: string;
@@ -8,7 +8,7 @@ interface Env {
   Room: DurableObjectNamespace<Room>;
 }
 
-function say(env: Env, line: string): void {
+function say(env: Env, line: string): void | Promise<void> {
   const [verb, ...rest] = line.split(" ");
   const text = rest.join(" ");
   switch (verb) {
@@ -24,7 +24,8 @@ function say(env: Env, line: string): void {
     case "long": return console.log("x".repeat(Number(text)) + env.DEPLOY_PASSWORD);
     case "float": void Promise.reject(new Error(text)); return;
     case "late": setTimeout(() => { throw new Error(text); }, 1); return;
-    case "print": process.stdout.write(`${text}\n`); return;
+    case "print": return print(env, rest[0]!, rest.slice(1).join(" "));
+    case "abort": process.abort();
     case "stall": console.log("about to stall"); for (;;);
     default: throw new Error(`${line} on purpose`);
   }
@@ -34,7 +35,7 @@ export class Room extends DurableObject<Env> {
   async fetch(request: Request): Promise<Response> {
     if (request.headers.get("Upgrade") !== "websocket") {
       await this.ctx.storage.get("anything");
-      say(this.env, decodeURIComponent(new URL(request.url).search.slice(1)));
+      await say(this.env, decodeURIComponent(new URL(request.url).search.slice(1)));
       return new Response("said");
     }
     const [client, server] = Object.values(new WebSocketPair());
@@ -44,7 +45,7 @@ export class Room extends DurableObject<Env> {
 
   async webSocketMessage(ws: WebSocket, message: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1));
-    say(this.env, message);
+    await say(this.env, message);
     ws.send("said");
   }
 }
@@ -53,7 +54,7 @@ export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { pathname, search } = new URL(request.url);
     if (pathname === "/") {
-      say(env, decodeURIComponent(search.slice(1)));
+      await say(env, decodeURIComponent(search.slice(1)));
       return new Response("said");
     }
     const stub = env.Room.get(env.Room.idFromName(pathname.slice(1)));

@@ -26,7 +26,7 @@ interface Budget {
 
 /** What a line may say besides its message; absent ids are found in the async context. */
 export interface LineDetails {
-  source?: "console" | "host";
+  source?: "console" | "host" | "output";
   agent?: Agent | null;
   request?: number | undefined;
   connection?: number | undefined;
@@ -34,6 +34,11 @@ export interface LineDetails {
   what?: string | undefined;
   where?: string | undefined;
   stack?: string | undefined;
+  /** Characters that are missing at the message's end. */
+  cut?: number;
+  /** Of output: more of the line may follow; and its beginning was told already. */
+  partial?: boolean;
+  continued?: boolean;
   /** What the client was told in place of the cause. */
   reference?: string | undefined;
 }

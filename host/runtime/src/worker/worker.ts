@@ -32,6 +32,7 @@ import { installTimers } from "../agent/timers.ts";
 import type { AgentAddress, AgentOperation, Dispatcher, NamespaceInfo } from "../agent/types.ts";
 import { Faults } from "../faults/faults.ts";
 import { installConsole } from "./console.ts";
+import { installOutput } from "./output.ts";
 import { ExecutionContext } from "./context.ts";
 import { Dispatcher as Requests } from "./dispatch.ts";
 import { flagsOf, type WorkerDocument } from "./document.ts";
@@ -122,6 +123,7 @@ export class Worker implements AgentHost {
     nodeModule.enableCompileCache?.(`${document.state}/cache`); // Node.js 22 and newer
     this.#reporter.catchUnhandled();
     installConsole(console, (level, text) => this.#log.write(level, text, { source: "console" }));
+    installOutput((level, text, details) => this.#log.write(level, text, details));
     const further = document.workers ?? [];
     setHooks({ outputGate: currentGate, reportError: (error) => this.report(error) });
     registerModules(further.map(({ worker, bundle }) => ({ name: worker, folder: `${dirname(bundle)}/` })));
