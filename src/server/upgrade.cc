@@ -142,6 +142,7 @@ void Upgrade::move() {
 // No host is left here, and nothing is read: from the first record to the last word nothing else
 // happens in this process.
 Status Upgrade::hand_over() {
+  state_let_go_ = true;
   parts_.let_go();
   parts_.registry.close();
   parts_.registry.release();
@@ -201,7 +202,9 @@ void Upgrade::cancel() {
 
 void Upgrade::fail(const std::string& why) {
   if (phase_ == Phase::kFailing) return;
-  const bool let_go = std::exchange(phase_, Phase::kFailing) == Phase::kLeaving;
+  phase_ = Phase::kFailing;
+  // The new process may end while the hosts here still do: then everything is still held.
+  const bool let_go = std::exchange(state_let_go_, false);
   parts_.world.loop.cancel(limit_);
   readable_.reset();
   // It must be gone before anything is taken back. Later: its end may be what is being told.

@@ -67,6 +67,7 @@ class Upgrade {
   std::function<void()> gone_;
   std::filesystem::path given_program_;  // as it was named when this process began
   Phase phase_ = Phase::kIdle;
+  bool state_let_go_ = false;  // by hand_over()
   UpgradeRequest request_;
   std::unique_ptr<core::EngineHandover> handover_;
   std::unique_ptr<os::Process> process_;
