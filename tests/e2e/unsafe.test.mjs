@@ -76,6 +76,26 @@ for (const args of onHearth && !kHostsGiven ? [[], ["--hosts", "2"]] : [[]]) {
       for (const name of names) assert.equal((await get(`increment/${name}`)).lives, 3);
     });
 
+    test("all of them deleted: what runs is cut off, sockets close, storage and alarms are gone", async (t) => {
+      const target = await startFor(t, "unsafe", { args });
+      const get = asker(target);
+      const names = ["a", "b", "c", "d"];
+      for (const name of names) assert.equal((await get(`increment/${name}`)).stored, 1);
+      await get("increment/asleep");
+      assert.equal(await said(get, "evict/asleep"), "done");
+      assert.equal(await get("alarm/a"), "set");
+      const socket = await Socket.connect(`${target.ws}/socket/b`);
+      await socket.ask("x");
+      const slow = get("slow/c");
+      await until(() => get("waits/c"), "the slow call runs");
+      assert.equal(await said(get, "delete-all"), "done");
+      assert.deepEqual(await slow, { error: "Application called deleteAllDurableObjects()." });
+      const { code, reason } = await socket.closed;
+      if (onHearth) assert.deepEqual({ code, reason }, { code: 1012, reason: "Application called deleteAllDurableObjects()." });
+      for (const name of onHearth ? [...names, "asleep"] : names) assert.deepEqual(await get(`increment/${name}`), { memory: 1, stored: 1, lives: 1 });
+      assert.equal(await get("alarm-at/a"), null);
+    });
+
     test("what is wrong is said", async (t) => {
       const target = await startFor(t, "unsafe", { args });
       const get = asker(target);
@@ -87,7 +107,6 @@ for (const args of onHearth && !kHostsGiven ? [[], ["--hosts", "2"]] : [[]]) {
       assert.deepEqual(await get("increment/a"), { memory: 2, stored: 2, lives: 1 });
       if (!onHearth) return;
       assert.match(await said(get, "own/a"), /its own code asks/);
-      assert.match(await said(get, "delete-all"), /not supported by hearth/);
     });
   });
 }

@@ -51,6 +51,10 @@ export class Counter extends DurableObject<Env> {
 
   override webSocketClose() { this.ctx.storage.kv.put("closes", this.#stored("closes") + 1); }
 
+  async alarm() {}
+  async setAlarm() { await this.ctx.storage.setAlarm(Date.now() + 3_600_000); return "set"; }
+  getAlarm() { return this.ctx.storage.getAlarm(); }
+
   closes() { return this.#stored("closes"); }
 }
 
@@ -75,6 +79,8 @@ export default {
       case "abort-all": return attempt(() => unsafe.abortAllDurableObjects());
       case "delete-all": return attempt(() => unsafe.deleteAllDurableObjects());
       case "own": return Response.json({ said: await stub.own(name) });
+      case "alarm": return Response.json(await stub.setAlarm());
+      case "alarm-at": return Response.json(await stub.getAlarm());
       case "increment": case "slow": case "finish": case "waits": case "closes":
         return stub[action]().then((value) => Response.json(value), (error: Error) => Response.json({ error: error.message }));
       default: return new Response("Not found", { status: 404 });

@@ -1,7 +1,11 @@
 // Ends the lives of agents on demand, for `workerd:unsafe`: one agent's, or all of this host's. What is
-// evicted was idle and durable, so nothing is lost but memory; what is aborted is cut off. An agent's
-// place in the table stays, so the core hears of nothing.
+// evicted was idle and durable, so nothing is lost but memory; what is aborted is cut off, what is deleted
+// is gone with all that it stored. An agent's place in the table stays, so the core hears of nothing but of
+// alarms that are no more.
+import { existsSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { expectReset } from "./errors.ts";
+import { removeDatabase } from "./files.ts";
 import type { Agent } from "./instance.ts";
 import type { Residency, Resident } from "./residency.ts";
 import { workerContext } from "./scope.ts";
@@ -45,6 +49,24 @@ export async function evictAll(residency: Residency, sockets: Sockets): Promise<
 
 export function abortAll(residency: Residency, message: string): void {
   for (const agent of residency.running()) agent.reset(asked(message));
+}
+
+/** Of every namespace; each host deletes what it owns. */
+export function deleteAll(residency: Residency, message: string): void {
+  for (const agent of residency.running()) {
+    agent.root.keeper.sockets.closeAll(SERVICE_RESTART, message);
+    agent.reset(asked(message));
+  }
+  for (const { index, removed } of residency.namespaces) {
+    const folder = dirname(residency.pathOf(index, "any"));
+    if (removed === true || !existsSync(folder)) continue;
+    for (const file of readdirSync(folder)) {
+      const id = /^([0-9a-f]{64})\.sqlite$/.exec(file)?.[1];
+      if (id === undefined || residency.ownerOf(id) !== residency.hostSlot) continue;
+      removeDatabase(residency.pathOf(index, id));
+      residency.probeAlarm(index, id);
+    }
+  }
 }
 
 function end(resident: Resident, agent: Agent, sockets: Sockets): void {

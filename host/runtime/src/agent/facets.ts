@@ -3,9 +3,10 @@
 // `<parent>.facets/<digest of the name>.sqlite`. A WebSocket that a facet has accepted keeps both resident,
 // and closes when the facet ends, as its code could be started again by its parent only.
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { cloneFile, cloneFolder } from "./clone.ts";
+import { facetsFolder, removeDatabase } from "./files.ts";
 import type { AgentClass } from "./host.ts";
 import { Agent, type AgentEvent, type AgentKeeper } from "./instance.ts";
 import { classOfExport } from "../worker/exports.ts";
@@ -15,9 +16,6 @@ import type { AgentAddress, AgentOperation } from "./types.ts";
 
 const NAME_CHARACTERS_MAX = 256;
 const CLOSE_REASON_CHARACTERS = 60;
-/** What lies beside a database, and is deleted with it; the database last. */
-const FILES = ["-clone", "-clone-wal", "-restore", "-wal-restore", "-history-old", "-history", "-wal", "-shm", ""];
-
 export interface FacetStartup {
   class: unknown;
   id?: DurableObjectId | string;
@@ -134,7 +132,7 @@ export class FacetTable {
 
   constructor(parent: Agent) {
     this.#parent = parent;
-    this.#folder = parent.keeper.path.replace(/\.sqlite$/, ".facets");
+    this.#folder = facetsFolder(parent.keeper.path);
   }
 
   get(name: string, start: () => FacetStartup | Promise<FacetStartup>): object {
@@ -158,9 +156,7 @@ export class FacetTable {
   delete(name: string, reason = new Error("The facet was deleted.")): void {
     const key = this.#check(name);
     this.abort(key, reason);
-    const path = this.#path(key);
-    for (const suffix of FILES) rmSync(path + suffix, { force: true });
-    rmSync(path.replace(/\.sqlite$/, ".facets"), { force: true, recursive: true });
+    removeDatabase(this.#path(key));
   }
 
   clone(from: string, to: string): void {
@@ -175,9 +171,9 @@ export class FacetTable {
       return;
     }
     const file = cloneFile(addon, source);
-    const inner = cloneFolder(addon, source.replace(/\.sqlite$/, ".facets"));
+    const inner = cloneFolder(addon, facetsFolder(source));
     this.delete(key, ended);
-    inner.install(target.replace(/\.sqlite$/, ".facets"));
+    inner.install(facetsFolder(target));
     file.install(target);
   }
 

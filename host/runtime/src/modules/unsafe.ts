@@ -12,6 +12,7 @@ export interface UnsafeHooks {
   evict(address: AgentAddress, sockets: Sockets): Promise<void>;
   evictAll(sockets: Sockets): Promise<void>;
   abortAll(): Promise<void>;
+  deleteAll(): Promise<void>;
 }
 
 interface EvictOptions { webSockets?: string }
@@ -58,9 +59,9 @@ class UnsafeModule {
     await worker().abortAll();
   }
 
+  /** Cuts off whatever runs, and deletes everything that objects of any class have stored. */
   async deleteAllDurableObjects(): Promise<void> {
-    throw new Error("deleteAllDurableObjects() is not supported by hearth: call ctx.storage.deleteAll() in each object, " +
-                    "or start with an empty state folder.");
+    await worker().deleteAll();
   }
 
   isTestAutogateEnabled(): boolean {

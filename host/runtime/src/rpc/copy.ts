@@ -5,6 +5,7 @@ import { isArgumentsObject, isProxy } from "node:util/types";
 import { dataCloneError, makeError, takeError } from "./errors.ts";
 import { type Hook, Payload } from "./hook.ts";
 import { copyHeaders, copyReadable, copyRequest, copyResponse, copyWritable } from "./transfer.ts";
+import { checkSize, WORTH_CHECKING } from "./size.ts";
 import { hookOf, isPending, newFetcher, newStub, ServiceStub } from "./stub.ts";
 
 /** Exports a function, target or object of the code that now runs; set by local.ts. */
@@ -66,6 +67,8 @@ const viewTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array
 class Copier {
   hooks: Hook[] | null = null;
   plain = true;
+  /** What it takes at most when it is written, roughly. */
+  size = 0;
   #memory: Map<object, unknown> | null = null;
   #depth = 0;
   /** Inside an error: objects of any class are copied as plain ones. */
@@ -79,7 +82,11 @@ class Copier {
         return this.#reference(value);
       case "symbol":
         throw dataCloneError(`${String(value)} could not be cloned.`);
+      case "string":
+        this.size += 2 * value.length;
+        return value;
       default:
+        this.size += 9;
         return value;
     }
   }
@@ -144,7 +151,10 @@ class Copier {
     if (value instanceof Date) return this.#remember(value, new Date(value.getTime()));
     if (value instanceof RegExp) return this.#remember(value, new RegExp(value.source, value.flags));
     if (ArrayBuffer.isView(value)) return this.#view(value);
-    if (value instanceof ArrayBuffer) return this.#remember(value, value.slice(0));
+    if (value instanceof ArrayBuffer) {
+      this.size += value.byteLength;
+      return this.#remember(value, value.slice(0));
+    }
     if (value instanceof Number || value instanceof String || value instanceof Boolean || value instanceof BigInt) {
       return this.#remember(value, Object(value.valueOf()));
     }
@@ -178,7 +188,10 @@ class Copier {
     const length = type === "DataView" ? value.byteLength : (value as Uint8Array).length;
     if (!(value.buffer instanceof ArrayBuffer)) throw dataCloneError("#<SharedArrayBuffer> could not be cloned.");
     // A Node.js Buffer is often a slice of a pool that holds strangers' data: only its own bytes go.
-    if (Buffer.isBuffer(value)) return this.#remember(value, new Uint8Array(value));
+    if (Buffer.isBuffer(value)) {
+      this.size += value.byteLength;
+      return this.#remember(value, new Uint8Array(value));
+    }
     const buffer = this.copy(value.buffer) as ArrayBuffer;
     return this.#remember(value, new VIEWS[type]!(buffer, value.byteOffset, length));
   }
@@ -225,6 +238,7 @@ function primitive(value: unknown): boolean {
 function copied(copier: Copier, make: () => unknown): Payload {
   try {
     const value = make();
+    if (copier.size > WORTH_CHECKING) checkSize(value);
     return new Payload(value, copier.hooks, copier.plain);
   } catch (error) {
     for (const hook of copier.hooks ?? []) hook.dispose();
@@ -233,14 +247,21 @@ function copied(copier: Copier, make: () => unknown): Payload {
 }
 
 export function copyValue(value: unknown): Payload {
-  if (primitive(value)) return new Payload(value);
+  if (primitive(value)) {
+    if (typeof value === "string" && 2 * value.length > WORTH_CHECKING) checkSize(value);
+    return new Payload(value);
+  }
   const copier = new Copier();
   return copied(copier, () => copier.copy(value));
 }
 
 /** The payload's value is an array of the arguments. */
 export function copyArguments(args: readonly unknown[]): Payload {
-  if (args.every(primitive)) return new Payload(args);
+  if (args.every(primitive)) {
+    const characters = args.reduce<number>((sum, value) => sum + (typeof value === "string" ? value.length : 0), 0);
+    if (2 * characters > WORTH_CHECKING) checkSize(args);
+    return new Payload(args);
+  }
   const copier = new Copier();
   return copied(copier, () => args.map((value) => copier.copy(value)));
 }

@@ -276,6 +276,8 @@ export class ServiceStub {
   }
 }
 
+export const isFetcher = (value: unknown): value is ServiceStub => value instanceof ServiceStub;
+
 /**
  * The request that follows a redirect, to the same stub, as the platform does. Null where the answer is
  * the caller's to handle, and for a body that has been sent already and cannot be sent again.

@@ -158,7 +158,7 @@ export function encode(message: unknown, table: Table, plain: boolean): Uint8Arr
   writer.writeValue(value);
   const bytes = writer.releaseBuffer();
   if (bytes.byteLength > MAX_VALUE_BYTES) {
-    throw dataCloneError(
+    throw new Error(
       "Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: " +
         `${bytes.byteLength} bytes.`);
   }

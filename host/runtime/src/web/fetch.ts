@@ -12,6 +12,7 @@ import { fromNodeResponse, makeResponse, type Response } from "./response.ts";
 
 export async function fetch(input: Request | globalThis.Request | URL | string, init?: RequestInit): Promise<Response> {
   const request = asRequest(input, init);
+  if (request.fetcher !== null) return (await request.fetcher.fetch(request as unknown as globalThis.Request)) as unknown as Response;
   const parts = takeRequest(request);
   const gate = hooks.outputGate();
   if (gate !== null) await gate;

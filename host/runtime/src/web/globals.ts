@@ -1,19 +1,21 @@
 // Puts the platform's globals where user code looks for them. Runs once, before the bundle is
 // loaded; Node's own classes that web/ needs were taken by native.ts before.
 import { Body } from "./body.ts";
+import { installAtLeast } from "./byob.ts";
 import { caches, Cache, CacheStorage } from "./caches.ts";
 import { HTMLRewriter } from "./html_rewriter.ts";
 import { digest, DigestStream, timingSafeEqual } from "./crypto.ts";
 import { EventSource } from "./event_source.ts";
 import { CloseEvent, ErrorEvent, PromiseRejectionEvent } from "./events.ts";
 import { fetch } from "./fetch.ts";
+import { nameBlobsByField } from "./form_data.ts";
 import { Headers } from "./headers.ts";
 import { hooks } from "./hooks.ts";
 import { nodeSetTimeout } from "./native.ts";
 import { Request } from "./request.ts";
 import { Response } from "./response.ts";
 import { FixedLengthStream, IdentityTransformStream } from "./streams.ts";
-import { setDefaultBinaryType, WebSocket, WebSocketPair, WebSocketRequestResponsePair } from "./websocket.ts";
+import { setDefaultBinaryType, setRefusesLongReasons, WebSocket, WebSocketPair, WebSocketRequestResponsePair } from "./websocket.ts";
 
 export interface GlobalsOptions { compatibilityFlags: Record<string, boolean> }
 
@@ -137,6 +139,7 @@ export function installGlobals(options: GlobalsOptions): void {
   defineGlobalEvents();
   defineForOlderNode();
   if (options.compatibilityFlags["websocket_standard_binary_type"] === true) setDefaultBinaryType("blob");
+  setRefusesLongReasons(options.compatibilityFlags["websocket_close_reason_byte_limit"] === true);
   if (!("eventCounts" in Performance.prototype)) {
     const counts = new Map<string, number>();
     Object.defineProperty(Performance.prototype, "eventCounts", { configurable: true, enumerable: true, get: () => counts });
@@ -144,4 +147,6 @@ export function installGlobals(options: GlobalsOptions): void {
   extend(Crypto.prototype, { DigestStream });
   extend(SubtleCrypto.prototype, { digest, timingSafeEqual });
   extend(ReadableStreamBYOBReader.prototype, { readAtLeast });
+  installAtLeast();
+  nameBlobsByField();
 }

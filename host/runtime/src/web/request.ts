@@ -5,12 +5,14 @@
 import { Body, bodyHeaders, copyBody, extract, extractedType, hasImmutableHeaders, internal, takeBody, toTaken,
          type BodyInit, type BodySource, type Source, type TakenBody } from "./body.ts";
 import { Headers, headersFromPacked, type HeadersInit, type Packed } from "./headers.ts";
+import { type Fetcher, hooks } from "./hooks.ts";
 import { NodeRequest } from "./native.ts";
 
 export type Redirect = "follow" | "manual";
 export interface RequestInit {
   method?: string; headers?: HeadersInit; body?: BodyInit | null; redirect?: string;
   signal?: AbortSignal | null; cf?: object; integrity?: string; cache?: string; keepalive?: boolean;
+  fetcher?: unknown;
 }
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "COPY", "LOCK", "MKCOL", "MOVE",
@@ -71,6 +73,7 @@ export class Request extends Body {
   #redirect: Redirect = "follow";
   #cf: object | undefined = undefined;
   #abort: Abort | null = null;
+  #fetcher: Fetcher | null = null;
   #rest: { integrity: string; cache: string | null; keepalive: boolean } | null = null;
 
   static {
@@ -116,6 +119,7 @@ export class Request extends Body {
     this.#redirect = base.#redirect;
     this.#cf = base.#cf;
     this.#abort = abortOf(base);
+    this.#fetcher = base.#fetcher;
     this.#rest = base.#rest;
   }
 
@@ -125,7 +129,7 @@ export class Request extends Body {
       this.#inherit(other);
       return;
     }
-    const { redirect, signal, cf, integrity, cache, keepalive } = init as RequestInit;
+    const { redirect, signal, cf, integrity, cache, keepalive, fetcher } = init as RequestInit;
     if (redirect !== undefined) {
       if (redirect !== "follow" && redirect !== "manual") {
         throw new TypeError('Invalid redirect value, must be one of "follow" or "manual" ("error" won\'t be implemented since it does not make sense at the edge; use "manual" and check the response status code).');
@@ -139,6 +143,12 @@ export class Request extends Body {
       this.#abort = signal === null ? null : new Abort(signal);
     }
     if (cf !== undefined) this.#cf = cf;
+    if (fetcher !== undefined) {
+      if (fetcher !== null && !hooks.isFetcher(fetcher)) {
+        throw new TypeError("Incorrect type for the 'fetcher' field on 'RequestInitializerDict': the provided value is not of type 'Fetcher'.");
+      }
+      this.#fetcher = fetcher;
+    }
     if (cache !== undefined && cache !== null && !cacheModes.has(cache)) throw new TypeError(`Unsupported cache mode: ${cache}`);
     if (integrity !== undefined || cache !== undefined || keepalive !== undefined) {
       this.#rest = { integrity: integrity ?? "", cache: cache ?? null, keepalive: keepalive ?? false };
@@ -149,6 +159,8 @@ export class Request extends Body {
   get method(): string { return this.#method; }
   get redirect(): Redirect { return this.#redirect; }
   get cf(): object | undefined { return this.#cf; }
+  /** Where the global fetch() sends it, if not to its URL's host. */
+  get fetcher(): Fetcher | null { return this.#fetcher; }
   get signal(): AbortSignal { return abortOf(this).signal; }
   get integrity(): string { return this.#rest?.integrity ?? ""; }
   get cache(): RequestCache { return (this.#rest?.cache ?? undefined) as RequestCache; }

@@ -103,6 +103,12 @@ export function setDefaultBinaryType(type: typeof defaultBinaryType): void {
   defaultBinaryType = type;
 }
 
+/** Whether close() refuses too long a reason: from 2026-03-03 on (the flag websocket_close_reason_byte_limit). */
+let refusesLongReasons = false;
+export function setRefusesLongReasons(refuses: boolean): void {
+  refusesLongReasons = refuses;
+}
+
 function newInternals(): Internals {
   return {
     accepted: "no", handedOn: false, closedHere: false, closeSent: false, closeReceived: false, peer: null, transport: null, local: null,
@@ -283,11 +289,12 @@ defineHandlers(WebSocket.prototype, ["open", "message", "close", "error"]);
 export const protocolOf = new WeakMap<WebSocket, string>();
 
 /**
- * At most the 123 bytes that RFC 6455 leaves for a reason. The platform refuses more only under a
- * recent compatibility date; cutting is right for both.
+ * At most the 123 bytes that RFC 6455 leaves for a reason. More is refused under a recent compatibility
+ * date, and cut under an earlier one, as it cannot be sent.
  */
 function closeReason(reason: string): string {
   if (reason.length <= 41 || utf8.encode(reason).byteLength <= 123) return reason;
+  if (refusesLongReasons) throw domError("WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded.", "SyntaxError");
   let cut = "";
   let bytes = 0;
   for (const character of reason) {

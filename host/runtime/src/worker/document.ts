@@ -49,6 +49,7 @@ export interface WorkerDocument extends WorkerPart {
 const DEFAULTS: Record<string, string> = {
   nodejs_compat_populate_process_env: "2025-04-01",
   global_navigator: "2022-03-21",
+  websocket_close_reason_byte_limit: "2026-03-03",
   websocket_standard_binary_type: "2026-03-17",
 };
 

@@ -1,11 +1,12 @@
 // `workerd:unsafe` across hosts: what it asks is done on the host that has the object, or on all.
-import { abortAll, evict, evictAll, type Sockets } from "../agent/eviction.ts";
+import { abortAll, deleteAll, evict, evictAll, type Sockets } from "../agent/eviction.ts";
 import type { Residency } from "../agent/residency.ts";
 import { currentAgent } from "../agent/scope.ts";
 import type { AgentAddress } from "../agent/types.ts";
 import type { UnsafeHooks } from "../modules/unsafe.ts";
 import type { Rpc } from "../rpc/index.ts";
 
+const DELETED = "Application called deleteAllDurableObjects().";
 const ABORTED = "Application called abortAllDurableObjects().";
 
 export function unsafeHooks(residency: Residency, rpc: Rpc): UnsafeHooks {
@@ -23,6 +24,7 @@ export function unsafeHooks(residency: Residency, rpc: Rpc): UnsafeHooks {
     },
     evictAll: (sockets) => onAll("evictAll", sockets),
     abortAll: () => onAll("abortAll"),
+    deleteAll: () => onAll("deleteAll"),
   };
 }
 
@@ -32,6 +34,7 @@ export async function answerUnsafe(residency: Residency, action: string, args: r
     case "evict": return evict(residency, args[0] as AgentAddress, args[1] as Sockets);
     case "evictAll": return evictAll(residency, args[0] as Sockets);
     case "abortAll": return abortAll(residency, ABORTED);
+    case "deleteAll": return deleteAll(residency, DELETED);
     default: throw new Error(`This host does not know "${action}".`);
   }
 }

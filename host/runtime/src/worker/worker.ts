@@ -10,7 +10,7 @@ import { configureUnsafe } from "../modules/unsafe.ts";
 import { createRpc, type Rpc } from "../rpc/index.ts";
 import { AgentHook } from "../rpc/local.ts";
 import { currentGate } from "../rpc/owner.ts";
-import { newFetcher } from "../rpc/stub.ts";
+import { isFetcher, newFetcher } from "../rpc/stub.ts";
 import { configureCaches } from "../web/caches.ts";
 import { installGlobals } from "../web/globals.ts";
 import { setHooks } from "../web/hooks.ts";
@@ -125,7 +125,7 @@ export class Worker implements AgentHost {
     installConsole(console, (level, text) => this.#log.write(level, text, { source: "console" }));
     installOutput((level, text, details) => this.#log.write(level, text, details));
     const further = document.workers ?? [];
-    setHooks({ outputGate: currentGate, reportError: (error) => this.report(error) });
+    setHooks({ outputGate: currentGate, isFetcher, reportError: (error) => this.report(error) });
     registerModules(further.map(({ worker, bundle }) => ({ name: worker, folder: `${dirname(bundle)}/` })));
     // One process has one set of globals: the first worker's flags decide.
     installGlobals({ compatibilityFlags: flagsOf(document) });

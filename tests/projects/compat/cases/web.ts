@@ -28,6 +28,7 @@ export const web: Area[] = [
   {
     api: "Request", cases: {
       "has the platform's defaults": () => { const r = new Request("http://x/p?q"); return [r.method, r.url, r.redirect, r.body, r.bodyUsed, [...r.headers], r.cf]; },
+      "fetcher is where fetch() sends it": async ({ env }) => { const r = new Request("http://x/echo", { method: "POST", body: "b", fetcher: env.SELF } as RequestInit); return [new Request("http://x").fetcher, r.fetcher === env.SELF, r.clone().fetcher === env.SELF, await failure(() => new Request("http://x", { fetcher: {} } as RequestInit)), await (await fetch(r)).text()]; },
       "keeps cf": () => new Request("http://x", { cf: { cacheTtl: 5 } } as RequestInit).cf,
       "takes another's properties": () => { const r = new Request(new Request("http://x/a", { method: "PUT", body: "b", headers: { A: "1" } }), { headers: { B: "2" } }); return [r.method, r.url, [...r.headers]]; },
       "takes a body and consumes it once": async () => { const r = new Request("http://x", { method: "POST", body: "b" }); return [await r.text(), r.bodyUsed, await failure(() => r.text())]; },
