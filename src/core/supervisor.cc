@@ -105,7 +105,15 @@ void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done,
     if (!*alive || !stopping_) return;
     for (const auto& host : hosts_) host->kill("it had not drained at the shutdown's deadline");
   });
-  if (hosts_.empty()) std::exchange(stopped_, nullptr)();
+  tell_stopped();
+}
+
+// Those that are gone are forgotten a little later.
+void Supervisor::tell_stopped() {
+  const auto gone = [](const auto& each) { return each->gone(); };
+  if (stopped_ && std::all_of(hosts_.begin(), hosts_.end(), gone)) {
+    std::exchange(stopped_, nullptr)();
+  }
 }
 
 Status Supervisor::on_host_frame(Host& host, std::string_view frame) {
@@ -166,14 +174,7 @@ void Supervisor::on_host_ended(Host& host) {
   if (before == HostState::kActive || before == HostState::kDraining) leave_slot(host);
   host.state = HostState::kEnded;
   forget(host);
-  if (stopping_) {
-    if (std::all_of(hosts_.begin(), hosts_.end(), [](const auto& each) { return each->gone(); }) &&
-        stopped_) {
-      std::exchange(stopped_, nullptr)();
-    }
-    return;
-  }
-  balance();
+  stopping_ ? tell_stopped() : balance();
 }
 
 void Supervisor::note_death(const Host& host) {

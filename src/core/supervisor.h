@@ -117,6 +117,7 @@ class Supervisor final : HostEvents {
   void note_death(const Host& host);
   void set_unavailable(std::string reason);
   void tell_switched();
+  void tell_stopped();
   bool may_drain(const Host& host);
   std::shared_ptr<Document> target() const;
   Host* warm_host() const;
