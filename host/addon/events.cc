@@ -272,6 +272,11 @@ void Events::on(const wire::Drain& message) {
   call(Handler::drain, {make_number(env_, message.deadline_ms)});
 }
 
+void Events::on(const wire::DrainIfQuiet& message) {
+  HandleScope scope(env_);
+  call(Handler::drainIfQuiet, {make_number(env_, message.patience_ms)});
+}
+
 void Events::on(const wire::AutoResponded& message) {
   HandleScope scope(env_);
   call(Handler::autoResponded, {make_number(env_, static_cast<double>(message.connection.value)),

@@ -32,7 +32,7 @@ class Host;
   X(probeAlarm)            \
   X(scheduled)             \
   X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused) \
-  X(agentRehearse)
+  X(agentRehearse) X(drainIfQuiet)
 
 class Events {
  public:
@@ -77,6 +77,7 @@ class Events {
   void on(const wire::PeerData& message);
   void on(const wire::PeerGone& message);
   void on(const wire::Drain& message);
+  void on(const wire::DrainIfQuiet& message);
   void on(const wire::AutoResponded& message);
   void on(const wire::CopyDatabase& message);
 

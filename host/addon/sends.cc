@@ -266,6 +266,11 @@ napi_value log(napi_env env, napi_callback_info info) {
   return result;
 }
 
+napi_value not_quiet(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  return emit(arguments, nullptr, wire::NotQuiet{});
+}
+
 napi_value drained(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   if (!arguments.host().started()) return emit(arguments, nullptr, wire::Drained{});
@@ -300,6 +305,7 @@ constexpr Export kTransport[] = {
     {"peerSend", peer_send},
     {"log", log},
     {"drained", drained},
+    {"notQuiet", not_quiet},
 };
 
 }  // namespace

@@ -191,6 +191,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_batch_end(Host& host) override;
   void on_room(Host& host) override;
   void on_promoted(Host& host) override;
+  void on_stays(Host& host) override;
   void on_slot_lost(Host& host) override;
   void on_loaded(const Document& document, std::string_view json) override;
   void on_load_failed(const Document& document, std::string_view json) override;

@@ -94,12 +94,89 @@ TEST_F(EngineDeployTest, WaitsForWhatLasts) {
   deploy();
   world.advance(5'000);
   settle();
-  EXPECT_EQ(first.count("Drain"), 0u);
+  EXPECT_EQ(first.count("DrainIfQuiet"), 0u);
   first.send(wire::AgentWorking{one, 0});
   settle();
   world.advance(100);
   settle();
+  EXPECT_EQ(first.count("DrainIfQuiet"), 1u);
+  EXPECT_EQ(first.count("Drain"), 0u);
+}
+
+// What begins just before a deploy may last: the host says so, and goes on for the neighbours.
+TEST_F(EngineDeployTest, AHostThatIsNotQuietGoesOnWithEverybodysEvents) {
+  options.supervisor.patience_ms = 10'000;
+  boot();
+  FakeHost& first = host();
+  const net::SocketId one = open_socket(first, "one", ConnectionId{1});
+  const net::SocketId two = open_socket(first, "two", ConnectionId{2});
+  message(one, "lasts");
+  settle();
+  first.begin(first.take("SocketMessage").at(0).slot);
+  add_class();
+  deploy();
+  ASSERT_EQ(first.count("DrainIfQuiet"), 1u);
+  message(two, "waits for the answer");
+  settle();
+  EXPECT_EQ(first.count("SocketMessage"), 0u);
+  first.send(wire::NotQuiet{});
+  settle();
+  EXPECT_EQ(first.count("SocketMessage"), 1u) << "the neighbour is served by the former code";
+  message(two, "does not wait");
+  settle();
+  EXPECT_EQ(first.count("SocketMessage"), 2u);
+  EXPECT_EQ(first.count("DrainIfQuiet"), 1u) << "not asked again at once";
+  world.advance(11'500);  // its loop is blocked when it is asked again: that has patience's time
+  settle();
+  EXPECT_EQ(first.count("DrainIfQuiet"), 2u);
+  EXPECT_FALSE(first.killed);
+  world.advance(1'000);
+  settle();
+  EXPECT_TRUE(first.killed);
+}
+
+TEST_F(EngineDeployTest, AHostThatIsNotQuietIsAskedAgainAndThenDrainedWhenPatienceEnds) {
+  options.supervisor.patience_ms = 3'000;
+  boot();
+  FakeHost& first = host();
+  const net::SocketId socket = open_socket(first, "one", ConnectionId{1});
+  message(socket, "lasts");
+  settle();
+  first.begin(first.take("SocketMessage").at(0).slot);
+  add_class();
+  deploy();
+  std::size_t asked = 0;
+  for (int i = 0; i < 200 && first.count("Drain") == 0; ++i) {
+    if (first.take("DrainIfQuiet").size() > 0) {
+      ++asked;
+      first.send(wire::NotQuiet{});
+    }
+    settle();
+    world.advance(25);
+    settle();
+  }
+  EXPECT_GE(asked, 3u);
   EXPECT_EQ(first.count("Drain"), 1u);
+  message(socket, "for the new code");
+  first.drained();
+  settle();
+  EXPECT_EQ(launcher.hosts.back()->count("SocketMessage") + host().count("SocketMessage"), 1u);
+}
+
+TEST_F(EngineDeployTest, ANotQuietThatNobodyAskedForChangesNothing) {
+  boot();
+  FakeHost& first = host();
+  first.send(wire::NotQuiet{});
+  settle();
+  add_class();
+  deploy();  // no patience: it is drained
+  ASSERT_EQ(first.count("Drain"), 1u);
+  first.send(wire::NotQuiet{});
+  request("/agents/room/one");
+  EXPECT_EQ(first.count("Fetch"), 0u);
+  first.drained();
+  settle();
+  EXPECT_FALSE(first.killed && host().killed);
 }
 
 TEST_F(EngineDeployTest, WaitsForWhatLastsNoLongerThanItsPatience) {

@@ -25,6 +25,7 @@ struct FromHost {
   void on(const wire::Ready&) {}
   void on(const wire::LoadFailed&) {}
   void on(const wire::Drained&) {}
+  void on(const wire::NotQuiet&) {}
   void on(const wire::AgentRehearsed&) {}  // only hosts of rehearsals are asked
 };
 
@@ -66,6 +67,12 @@ void Engine::on_promoted(Host& host) {
   hooks_.on_serving();
   alarms_.start();
   arm_crons();
+}
+
+void Engine::on_stays(Host& host) {
+  pump(host);
+  resume_if_room(host.slot);
+  pump_probes();
 }
 
 // Requests that wait for a host will not get one soon: they are told why. Messages keep waiting.

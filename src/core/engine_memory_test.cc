@@ -41,6 +41,35 @@ TEST_F(Memory, AHostThatIsNearItsLimitIsReplacedBetweenEventsAndItsSocketsStay) 
   EXPECT_EQ(launcher.hosts.size(), 3u);
 }
 
+class PatientMemory : public Memory {
+ protected:
+  void SetUp() override {
+    options.supervisor.patience_ms = 10'000;
+    Memory::SetUp();
+  }
+};
+
+TEST_F(PatientMemory, EachReplacementIsPatientAnew) {
+  for (int i = 0; i < 3; ++i) {
+    world.advance(30'000);  // not new any more
+    FakeHost& last = host();
+    open_socket(last, "a" + std::to_string(i),
+                make_connection_id(0, static_cast<std::uint16_t>(1 + i), 1));
+    last.send(wire::AgentWorking{agent("a" + std::to_string(i)), 1});
+    settle();
+    last.resident_bytes = 320 * kMegabyte;
+    world.advance(6'000);
+    EXPECT_EQ(last.count("Drain") + last.count("DrainIfQuiet"), 0u) << i;
+    last.send(wire::AgentWorking{agent("a" + std::to_string(i)), 0});
+    settle();
+    world.advance(100);
+    ASSERT_EQ(last.count("DrainIfQuiet"), 1u) << i;
+    last.drained();
+    settle();
+    ASSERT_NE(&host(), &last);
+  }
+}
+
 TEST_F(Memory, AHostThatPassesItsLimitIsEndedAndSaysWhy) {
   FakeHost& first = host();
   const auto socket = open_socket(first, "a", make_connection_id(0, 1, 1));

@@ -94,6 +94,11 @@ class Host final : LinkEvents {
   std::string
       leaving{};         // why it is to be replaced though its code is the newest; empty: it is not
   bool drained = false;  // it said so: its end is no loss
+  // How often it was asked to drain, and whether it may answer that it is not quiet; then when it
+  // is asked again.
+  unsigned drains = 0;
+  bool may_stay = false;
+  std::int64_t ask_again_ms = 0;
   bool gone() const { return gone_; }  // reaped, and its end was told
   // Why it ended, in words: the core's reason, else the process's own.
   std::string ending() const;

@@ -9,6 +9,12 @@ namespace {
 // A host that lived shorter than this died at its start, as far as the back-off is concerned.
 constexpr std::int64_t kShortLifeMs = 1'000;
 constexpr std::uint32_t kLookAgainMs = 25;  // whether a host has become quiet
+// What comes for a host that is asked whether it is quiet waits for its answer: not long, and after
+// each refusal a little longer, for hosts where something is always at work for a moment.
+constexpr std::uint32_t kQuietMs = 100;
+constexpr std::uint32_t kQuietMoreMs = 50;
+constexpr std::uint32_t kQuietMsMax = 500;
+constexpr std::int64_t kAskAgainMs = 250;
 // From here on those who wait are told instead of queued.
 constexpr unsigned kDeathsUntilUnavailable = 3;
 
@@ -17,9 +23,11 @@ struct LifeMessages {
   std::function<void(const wire::Ready&)> ready;
   std::function<void(const wire::LoadFailed&)> load_failed;
   std::function<void()> drained;
+  std::function<void()> not_quiet;
   void on(const wire::Ready& message) { ready(message); }
   void on(const wire::LoadFailed& message) { load_failed(message); }
   void on(const wire::Drained&) { drained(); }
+  void on(const wire::NotQuiet&) { not_quiet(); }
   template <typename Message>
   void on(const Message&) {}
 };
@@ -28,7 +36,7 @@ bool is_life_message(std::string_view frame) {
   if (frame.empty()) return false;
   const auto type = static_cast<wire::MessageType>(static_cast<std::uint8_t>(frame[0]));
   return type == wire::MessageType::kReady || type == wire::MessageType::kLoadFailed ||
-         type == wire::MessageType::kDrained;
+         type == wire::MessageType::kDrained || type == wire::MessageType::kNotQuiet;
 }
 }  // namespace
 
@@ -124,7 +132,7 @@ Status Supervisor::on_host_frame(Host& host, std::string_view frame) {
   LifeMessages messages{
       [&](const wire::Ready& message) { on_ready(host, message.json); },
       [&](const wire::LoadFailed& message) { on_load_failed(host, message.json); },
-      [&] { on_drained(host); }};
+      [&] { on_drained(host); }, [&] { on_not_quiet(host); }};
   return wire::dispatch<wire::Direction::kToCore>(frame, messages);
 }
 
@@ -180,7 +188,7 @@ void Supervisor::on_host_ended(Host& host) {
 void Supervisor::note_death(const Host& host) {
   const bool at_start = host.state == HostState::kStarting || host.state == HostState::kWarm ||
                         world_.clock.steady_ms() - host.active_since_ms < kShortLifeMs;
-  if (host.state == HostState::kDraining) return;
+  if (host.state == HostState::kDraining && !host.may_stay) return;
   report_.say(Level::kError,
               "host " + std::to_string(host.number) +
                   (host.state == HostState::kStarting ? " died while starting: " : " died: ") +
@@ -251,13 +259,31 @@ void Supervisor::balance() {
 
 // A slot moves to the new build between its events: while something that takes long is at work
 // there, it goes on and gets what comes for it, until patience ends.
-bool Supervisor::may_drain(const Host& host) {
+void Supervisor::drain_if_quiet(Host& host) {
   const std::int64_t now_ms = world_.clock.steady_ms();
   if (replacing_since_ms_ < 0) replacing_since_ms_ = now_ms;
-  if (now_ms - replacing_since_ms_ >= options_.patience_ms || events_.is_quiet(host)) return true;
+  const std::int64_t left_ms = replacing_since_ms_ + options_.patience_ms - now_ms;
+  if (left_ms <= 0) return drain(host, options_.drain_ms);
+  if (now_ms < host.ask_again_ms || !events_.is_quiet(host)) return look_again();
+  host.state = HostState::kDraining;
+  host.may_stay = true;
+  host.send(wire::DrainIfQuiet{std::min(kQuietMs + host.drains * kQuietMoreMs, kQuietMsMax)});
+  // A loop that is blocked answers late.
+  end_unless_drained(host, static_cast<std::uint32_t>(left_ms) + options_.drain_ms);
+}
+
+void Supervisor::look_again() {
   world_.loop.cancel(patience_timer_);
   patience_timer_ = world_.loop.after(kLookAgainMs, [this] { balance(); });
-  return false;
+}
+
+void Supervisor::on_not_quiet(Host& host) {
+  if (host.state != HostState::kDraining || !std::exchange(host.may_stay, false)) return;
+  if (stopping_) return drain(host, options_.drain_ms);
+  host.state = HostState::kActive;
+  host.ask_again_ms = world_.clock.steady_ms() + kAskAgainMs;
+  events_.on_stays(host);
+  balance();
 }
 
 void Supervisor::tell_switched() {
@@ -296,14 +322,20 @@ void Supervisor::replace_old() {
       old.push_back(slot.host);
     }
   }
+  // Patience is for each replacement anew.
+  if (std::all_of(slots_.begin(), slots_.end(),
+                  [&](const Slot& slot) { return slot.host && !outdated(*slot.host, wanted); })) {
+    replacing_since_ms_ = -1;
+  }
   if (count(HostState::kWarm, wanted.get()) >= old.size()) {
     for (Host* host : old) {
-      if (may_drain(*host)) drain(*host, options_.drain_ms);
+      drain_if_quiet(*host);
     }
   }
   // Spares of other documents serve until here, should an active host die meanwhile.
   const bool replaced = std::all_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
-    return slot.host && (!outdated(*slot.host, wanted) || slot.host->state == HostState::kDraining);
+    return slot.host && (!outdated(*slot.host, wanted) ||
+                         (slot.host->state == HostState::kDraining && !slot.host->may_stay));
   });
   for (const auto& host : hosts_) {
     if (host->document == wanted) continue;
@@ -385,11 +417,17 @@ void Supervisor::promote(unsigned slot, Host& host) {
 
 void Supervisor::drain(Host& host, std::uint32_t deadline_ms) {
   host.state = HostState::kDraining;
+  host.may_stay = false;
   host.send(wire::Drain{deadline_ms});
-  world_.loop.after(deadline_ms + 100, [this, alive = alive_, number = host.number] {
+  end_unless_drained(host, deadline_ms);
+}
+
+void Supervisor::end_unless_drained(Host& host, std::uint32_t deadline_ms) {
+  const unsigned drain = ++host.drains;
+  world_.loop.after(deadline_ms + 100, [this, alive = alive_, number = host.number, drain] {
     if (!*alive) return;
     for (const auto& each : hosts_) {
-      if (each->number == number && each->state == HostState::kDraining) {
+      if (each->number == number && each->state == HostState::kDraining && each->drains == drain) {
         report_.say(Level::kWarn, "host " + std::to_string(number) +
                                       " had work left at the drain's deadline and was ended");
         each->kill("it had not drained at the deadline");

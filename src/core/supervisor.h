@@ -35,6 +35,8 @@ class SupervisorEvents {
   virtual void on_room(Host& host) = 0;
   // The slot `host.slot` has this host from now on.
   virtual void on_promoted(Host& host) = 0;
+  // It was asked whether it is quiet, and is not: it goes on and takes events again.
+  virtual void on_stays(Host& host) = 0;
   // The slot `host.slot` is empty; `host.events()` holds what it had not finished.
   virtual void on_slot_lost(Host& host) = 0;
   virtual void on_loaded(const Document& document, std::string_view json) = 0;
@@ -112,13 +114,16 @@ class Supervisor final : HostEvents {
   bool start_one(const std::shared_ptr<Document>& document);
   void promote(unsigned slot, Host& host);
   void drain(Host& host, std::uint32_t deadline_ms);
+  void drain_if_quiet(Host& host);
+  void end_unless_drained(Host& host, std::uint32_t deadline_ms);
+  void on_not_quiet(Host& host);
   void leave_slot(Host& host);
   void forget(Host& host);
   void note_death(const Host& host);
   void set_unavailable(std::string reason);
   void tell_switched();
   void tell_stopped();
-  bool may_drain(const Host& host);
+  void look_again();
   std::shared_ptr<Document> target() const;
   Host* warm_host() const;
   static bool outdated(const Host& host, const std::shared_ptr<Document>& wanted) {

@@ -81,6 +81,7 @@ struct Reader {
   }
   void on(const wire::PeerGone& m) { add({.type = "PeerGone", .count = m.peer}); }
   void on(const wire::Drain&) { add({.type = "Drain"}); }
+  void on(const wire::DrainIfQuiet& m) { add({.type = "DrainIfQuiet", .count = m.patience_ms}); }
   void on(const wire::AutoResponded& m) {
     if (!m.connection) return;  // the watchdog's nudge
     add({.type = "AutoResponded", .subject = m.connection.value});

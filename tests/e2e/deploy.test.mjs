@@ -86,6 +86,34 @@ describe("hearth deploy", suite, () => {
     assert.match(await rollback(target, [second.id], { code: 1 }), /is the current one/);
   });
 
+  test("neither cuts what has just begun, nor lets its neighbours wait for it", async (t) => {
+    const project = writeProject(base);
+    const target = await startFor(t, project);
+    await get(target, "A/neighbour/put?v=0");
+    writeProject({ ...base, folder: project, version: "two" });
+    const before = new Set(target.hosts());
+    const deployed = deploy(project, target, [], { timeoutMs: 60_000 });
+    // While the new code loads: not old enough to be waited for when that is done.
+    await until(() => target.hosts().some((pid) => !before.has(pid)), "a host for the new code", 30_000);
+    let left = 3;
+    const lasting = Array.from({ length: left }, async (_, i) => {
+      const answer = await http(`${target.url}/A/busy-${i}/wait?ms=4000`, { timeoutMs: 30_000 });
+      left--;
+      return `${answer.status} ${answer.text}`;
+    });
+    let meanwhile = 0;
+    await until(() => /reloaded in/.test(target.output), "the new code", 30_000);
+    const lasts = left > 0;
+    while (left > 0) {
+      await get(target, `A/neighbour/put?v=${meanwhile}`);
+      if (left > 0) meanwhile++;
+    }
+    assert.deepEqual([...new Set(await Promise.all(lasting))], ["200 waited one"]);
+    assert.ok(meanwhile > 0 || !lasts, "no answer for the neighbour while the others were at work");
+    assert.match(await deployed, /is served/);
+    assert.equal(await get(target, "version"), "two ");
+  });
+
   test("changes nothing, and says why, when the code does not build, export, load or fit the state", async (t) => {
     const project = writeProject(base);
     const target = await startFor(t, project, { expectErrors: [/did not load/] });

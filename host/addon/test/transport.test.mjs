@@ -44,7 +44,7 @@ test('every message of the core reaches its handler with its fields', async (t) 
     ['AgentSocket', { agent, connection: 7 }, ['agentSocket', 3, id, 7, '', '', '', null, 0]],
     ['SleepAccepted', { agent }, ['sleepAccepted', 3, id]],
     ['AgentResume', { agent }, ['agentResume', 3, id]],
-    ['AgentRehearse', { agent }, ['agentRehearse', 3, id]],
+    ['AgentRehearse', { agent }, ['agentRehearse', 3, id]], ['DrainIfQuiet', { patience_ms: 100 }, ['drainIfQuiet', 100]],
     ['AgentRefused', { agent, message: 'R414' }, ['agentRefused', 3, id, 'R414']],
     ['ProbeAlarm', { agent }, ['probeAlarm', 3, id]],
     ['Scheduled', { slot: 1, cron: '* * * * *', scheduled_ms: 60000, worker: 2 }, ['scheduled', 1, '* * * * *', 60000, 2]],
@@ -116,7 +116,7 @@ addon.start({ configure() {
   const wrong = [];
   const odd = [undefined, null, {}, [], 'x', -1, 1.5, NaN, 2 ** 60, Symbol('s'), 1n, () => {}, new Proxy({}, {}), true, database('x')];
   for (const [name, call] of Object.entries(addon)) {
-    if (['start', 'drained', 'newConnection', 'log', 'reportAlarm', 'openDatabase'].includes(name)) continue;
+    if (['start', 'drained', 'notQuiet', 'newConnection', 'log', 'reportAlarm', 'openDatabase'].includes(name)) continue;
     for (let place = 0; place < 8; place++) for (const value of odd) {
       const values = [null, 1, 2, 'a', 'b', 1, 'c', 'd'];
       values[place] = value;

@@ -37,6 +37,7 @@ export interface Handlers {
   peerData(peer: number, data: Uint8Array): void;
   peerGone(peer: number): void;
   drain(deadlineMs: number): void;
+  drainIfQuiet(patienceMs: number): void;
   autoResponded(connection: number, atMs: number): void;
   /** A commit could not be made durable: the agent must be reset and its callers broken. */
   commitFailed(database: Database, message: string): void;
@@ -138,6 +139,7 @@ export interface Addon {
   peerSend(gate: Database | null, peer: number, data: Uint8Array): void;
   log(level: 0 | 1 | 2 | 3, json: string): void;
   drained(): void;
+  notQuiet(): void;
 
   /** The ids of a namespace, as workerd makes them (64 hex digits). */
   idFromName(uniqueKey: string, name: string): string;

@@ -26,6 +26,17 @@ async function configure(json: string): Promise<void> {
   }
 }
 
+async function leave(deadlineMs: number): Promise<void> {
+  await loaded?.drain(deadlineMs);
+  addon.drained();
+  process.exit(0);
+}
+
+async function leaveIfQuiet(patienceMs: number): Promise<void> {
+  if (loaded !== null && !(await loaded.quiet(patienceMs))) addon.notQuiet();
+  else await leave(0);
+}
+
 const handlers: Handlers = {
   configure: (json) => void configure(json),
   promote(hostSlot, _generation, hostCount) {
@@ -55,13 +66,8 @@ const handlers: Handlers = {
   scheduled: (slot, cron, scheduledMs, number) => worker().scheduled(slot, number, cron, scheduledMs),
   peerData: (peer, data) => worker().rpc.peers.received(peer, data),
   peerGone: (peer) => worker().rpc.peers.gone(peer),
-  drain(deadlineMs) {
-    void (async () => {
-      await loaded?.drain(deadlineMs);
-      addon.drained();
-      process.exit(0);
-    })();
-  },
+  drain: (deadlineMs) => void leave(deadlineMs),
+  drainIfQuiet: (patienceMs) => void leaveIfQuiet(patienceMs),
   autoResponded: (connection, atMs) => worker().residency.sockets.get(connection)?.autoResponded(atMs),
   commitFailed: (database, message) => worker().commitFailed(database, message),
 };

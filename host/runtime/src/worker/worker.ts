@@ -222,10 +222,17 @@ export class Worker implements AgentHost {
 
   /** Waits for what has begun, makes everything durable, closes all. */
   async drain(deadlineMs: number): Promise<void> {
-    const until = Date.now() + Math.max(0, deadlineMs - DRAIN_CLOSE_MS);
-    while ((this.#requests?.busy || this.residency.busy) && Date.now() < until) {
+    await this.quiet(Math.max(0, deadlineMs - DRAIN_CLOSE_MS));
+    await this.residency.close();
+  }
+
+  /** Whether all that has begun ends in time. */
+  async quiet(patienceMs: number): Promise<boolean> {
+    const until = Date.now() + patienceMs;
+    while (this.#requests?.busy || this.residency.busy) {
+      if (Date.now() >= until) return false;
       await new Promise((resolve) => workerContext(() => setTimeout(resolve, DRAIN_POLL_MS)));
     }
-    await this.residency.close();
+    return true;
   }
 }
