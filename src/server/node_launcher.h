@@ -44,9 +44,11 @@ class NodeLauncher final : public core::HostLauncher {
         output_(std::move(output)),
         heap_mb_(heap_mb) {}
 
-  // The same hosts, without a debugger: its port is taken by those that serve.
+  // The same hosts, without a debugger, for its port is taken by those that serve; what they print
+  // goes nowhere, lest it be taken for theirs.
   NodeLauncher for_rehearsals() const {
-    return {context_, processes_, companions_, directory_, std::nullopt, output_, heap_mb_};
+    const OutputSink nowhere = [](const LogRecord&) {};
+    return {context_, processes_, companions_, directory_, std::nullopt, nowhere, heap_mb_};
   }
 
   // Takes what has been printed so far.

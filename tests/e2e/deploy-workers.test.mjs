@@ -10,6 +10,7 @@ import { temporaryFolder } from "../lib/folders.mjs";
 import { kHearth, kProjects, kRoot } from "../lib/paths.mjs";
 import { Child, until } from "../lib/process.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
+import { upgrade } from "../lib/upgrade.mjs";
 
 const suite = { skip: onHearth ? false : "hearth's own deploys", concurrency: 1 };
 
@@ -127,6 +128,23 @@ describe("a deploy of several workers", suite, () => {
     assert.equal((await ask({ url }, "/rpc")).who.secret, "given to back");
     assert.equal((await http(`${url}/asset`)).text, 'a page of the worker "back"\n');
     assert.equal((await child.end()).code, 0);
+  });
+
+  test("is what a hearth serves that takes this one's place, with the sockets", async (t) => {
+    const project = copied();
+    const target = await serve(t, project);
+    const socket = await Socket.connect(`${target.ws}/socket?name=lasting`);
+    assert.equal(await socket.ask("hello"), "hello 1 of back");
+    // The sources stay as they were: what is served then can only be the version.
+    const next = copied();
+    next.edit("back/server.ts", "got ${request.method}", "took ${request.method}");
+    await run("deploy", next.both, target);
+    const { code, output } = await upgrade(target);
+    assert.equal(code, 0, output);
+    assert.match(await hello(target), /^back took POST/);
+    assert.equal(await socket.ask("again"), "again 2 of back");
+    assert.equal((await ask(target, "/rpc")).who.secret, "of back");
+    await socket.close();
   });
 
   test("brings a further worker to a server of one", async (t) => {

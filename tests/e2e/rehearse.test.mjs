@@ -128,6 +128,8 @@ describe("hearth deploy --rehearse", suite, () => {
     for (const name of ["ends", "hangs", "spins", "well"]) await get(target, `${name}/add`);
     const socket = await Socket.connect(`${target.ws}/room/well/socket`);
     const next = writeRooms({ start: `
+    console.error("said in a rehearsal");
+    process.stderr.write("printed in a rehearsal\\n");
     if (ctx.id.name === "ends") process.exit(7);
     if (ctx.id.name === "hangs") ctx.blockConcurrencyWhile(() => new Promise(() => {}));
     while (ctx.id.name === "spins") ;` });
@@ -139,6 +141,7 @@ describe("hearth deploy --rehearse", suite, () => {
       assert.match(of("spins").message, /not started after 5 seconds/);
       assert.equal(of("well").outcome, "started");
     });
+    assert.doesNotMatch(target.output, /in a rehearsal/);
     await socket.close();
   });
 
