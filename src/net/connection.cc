@@ -19,7 +19,6 @@ constexpr TimeMs kLingerMs = 2'000;
 constexpr std::uint32_t kLingerBytesMax = 4UL * 1024 * 1024;
 constexpr TimeMs kFinishFlushMs = 5'000;
 constexpr std::size_t kVectorsMax = 16;
-constexpr std::uint8_t kReadCutMax = 6;  // of 256 KB: 4 KB
 }  // namespace
 
 Connection::Connection(Hub& hub, int fd, std::uint32_t slot, std::uint32_t serial)
@@ -136,7 +135,7 @@ void Connection::deliver(char* data, std::size_t size) {
     if (closed()) return;
     if (done < size) {
       pending_.assign(data + done, size - done);
-      read_cut_ = kReadCutMax;
+      read_little();
     } else if (read_cut_ > 0) {
       --read_cut_;
     }

@@ -90,6 +90,8 @@ class Connection {
   void resume_input();
   bool has_input_waiting() const { return !pending_.empty() || eof_; }
   void set_reading(bool wanted);
+  // At once, from now on; more again with each read that the session takes all of.
+  void read_little() { read_cut_ = kReadCutMax; }
   void set_deadline(TimeMs at_ms);  // 0: none
   // Writes what is queued, half-closes, waits a little for the client to read it, closes. The
   // session gets nothing more but on_turn_end, and on_broken if writing fails.
@@ -99,6 +101,8 @@ class Connection {
 
  private:
   enum class Finish : std::uint8_t { kNo, kFlushing, kLingering };
+
+  static constexpr std::uint8_t kReadCutMax = 6;  // of 256 KB: 4 KB
 
   void read();
   std::size_t read_limit() const;

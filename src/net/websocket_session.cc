@@ -257,6 +257,7 @@ void WebSocketSession::pause() {
   if (paused_ || close_sent_ || ending_) return;
   paused_ = true;
   connection_.set_reading(false);
+  connection_.read_little();
 }
 
 void WebSocketSession::resume() {
