@@ -1,18 +1,17 @@
-// The slow disk of a run: slow_disk.c, compiled here, for the processes that are started with `env`.
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+// The slow disk of a run, for the processes that are started with `env`: slow_disk.c, from the build.
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { temporaryFolder } from "../lib/folders.mjs";
+import { kBuild } from "../lib/paths.mjs";
 
 export class SlowDisk {
   #delays;
 
   constructor() {
-    const folder = temporaryFolder("hearth-slow-disk-");
-    const library = join(folder, "slow_disk.so");
-    execFileSync("cc", ["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, join(import.meta.dirname, "slow_disk.c"), "-ldl"], { timeout: 60_000 });
-    this.#delays = join(folder, "delays");
+    const library = join(kBuild, "tests/slow_disk.so");
+    if (!existsSync(library)) throw new Error(`${library} is not there; ./dev build makes it, except with sanitizers`);
+    this.#delays = join(temporaryFolder("hearth-slow-disk-"), "delays");
     this.set(0, 0);
     this.env = { LD_PRELOAD: library, SLOW_DISK: this.#delays };
   }
