@@ -172,10 +172,15 @@ void Host::end_turn() {
   // Where nothing waits for the disk, a commit calls its waiters at once, and they may write again:
   // that is a turn's end too. One that never stops writing comes back after the loop's other work.
   std::vector<Database*> in_transaction;
-  for (int round = 0; !turns_.empty() && round < kTurnRoundsMax; ++round) {
+  for (int round = 0; !(turns_.empty() && over_.empty()) && round < kTurnRoundsMax; ++round) {
+    const auto over = static_cast<std::ptrdiff_t>(over_.size());
     for (Database* database : std::exchange(turns_, {})) {
       if (database->end_turn()) in_transaction.push_back(database);
     }
+    for (auto slot = over_.begin(); slot != over_.begin() + over; ++slot) {
+      mark(*slot, wire::Progress::kDone);
+    }
+    over_.erase(over_.begin(), over_.begin() + over);
   }
   if (!turns_.empty()) uv_async_send(synced_);
   turns_.insert(turns_.end(), in_transaction.begin(), in_transaction.end());

@@ -52,7 +52,11 @@ class Host {
     mark(slot, wire::Progress::kBegun);
     set_running(slot + 1);
   }
-  void done(std::uint32_t slot) { mark(slot, wire::Progress::kDone); }
+  // Said once the turn's writes are a commit: a host that dies between the two has not finished.
+  void done(std::uint32_t slot) {
+    if (turns_.empty()) return mark(slot, wire::Progress::kDone);
+    over_.push_back(slot);
+  }
 
   void set_place(std::uint8_t host_slot, std::uint16_t generation) {
     host_slot_ = host_slot;
@@ -143,6 +147,7 @@ class Host {
   std::uint64_t next_key_ = 0;
   std::unordered_map<std::uint64_t, Database*> databases_;  // those that JavaScript still holds
   std::vector<Database*> turns_;
+  std::vector<std::uint32_t> over_;  // events whose handlers have ended in this turn
   OpenDatabases open_databases_;
   storage::Syncer syncer_;  // last: its thread ends before anything that it wakes
 };

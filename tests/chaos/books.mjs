@@ -1,6 +1,8 @@
 // The books of a fault run: what clients sent, what agents wrote down, what the log reported as begun
 // and not finished, and which fault made whom wait.
 
+const kWrongMax = 40;
+
 /**
  * Reads hearth's log (JSON lines): which connection is whose, and which messages of it, by their
  * number on that connection, had begun when their host ended.
@@ -40,6 +42,8 @@ export class Log {
  */
 export function compare(clients, records, reported, counts = () => true) {
   const result = { sent: 0, handled: 0, lost: 0, twice: 0, outOfOrder: 0, writesLost: 0, reported: 0, reportedUnwritten: 0 };
+  const wrong = []; // the first few, in words
+  const note = (what) => { if (wrong.length < kWrongMax) wrong.push(what); };
   for (const client of clients) {
     const numbers = records.get(client.agent).filter(([name]) => name === client.name).map(([, number]) => number);
     const seen = new Set(numbers);
@@ -47,8 +51,16 @@ export function compare(clients, records, reported, counts = () => true) {
     result.sent += client.texts.filter(counts).length;
     result.handled += seen.size;
     result.twice += numbers.length - seen.size;
-    for (let i = 1; i < numbers.length; i++) if (numbers[i] < numbers[i - 1]) result.outOfOrder++;
-    for (const number of client.acknowledged) if (number !== "hello" && !seen.has(number)) result.writesLost++;
+    for (let i = 1; i < numbers.length; i++) {
+      if (numbers[i] > numbers[i - 1]) continue;
+      if (numbers[i] < numbers[i - 1]) result.outOfOrder++;
+      note(`${client.name} of ${client.agent}: ${numbers[i]} was handled after ${numbers[i - 1]}`);
+    }
+    for (const number of client.acknowledged) {
+      if (number === "hello" || seen.has(number)) continue;
+      result.writesLost++;
+      note(`${client.name} of ${client.agent}: ${number} was acknowledged and is not written down`);
+    }
     client.texts.forEach((text, at) => {
       if (!counts(text)) return;
       const handled = text === "hello" ? client.acknowledged.has(text) : seen.has(Number(text));
@@ -58,10 +70,11 @@ export function compare(clients, records, reported, counts = () => true) {
         if (!handled) result.reportedUnwritten++;
       } else if (!handled) {
         result.lost++;
+        note(`${client.name} of ${client.agent}: message ${at + 1}, "${text}", was neither handled nor reported`);
       }
     });
   }
-  return result;
+  return { ...result, wrong };
 }
 
 /**

@@ -1,6 +1,9 @@
 // Clients that number their messages, agents that record them, and a server to which everything
 // happens meanwhile. Afterwards the books are compared.
 //   ./dev chaos [--minutes N] [--seed S] [--pause SECONDS] [--every MS] [--target hearth|workerd]
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { byKind, chaos, whole } from "./run.mjs";
@@ -41,7 +44,9 @@ const { result, output } = await chaos({ target, minutes, seed, pauseMs, everyMs
 print(result);
 // What workerd loses is what the run is to show.
 if (target === "hearth" && !whole(result)) {
-  console.log(`not whole; the server's log:\n${output.split("\n").slice(-80).join("\n")}`);
+  const log = join(mkdtempSync(join(tmpdir(), "hearth-chaos-")), "log");
+  writeFileSync(log, output);
+  console.log(`\nnot whole; the server's log is in ${log}\n${result.wrong.join("\n")}`);
   process.exitCode = 1;
 }
 process.exit();

@@ -17,7 +17,7 @@ test("half a minute of every fault loses, repeats and reorders nothing",
     assert.ok(whole(result), `seed ${seed}: ${JSON.stringify(result)}\n${output}`);
   });
 
-const kNothing = { sent: 0, handled: 0, lost: 0, twice: 0, outOfOrder: 0, writesLost: 0, reported: 0, reportedUnwritten: 0 };
+const kNothing = { sent: 0, handled: 0, lost: 0, twice: 0, outOfOrder: 0, writesLost: 0, reported: 0, reportedUnwritten: 0, wrong: [] };
 
 test("the comparison finds what it is there to find", () => {
   const client = (texts, acknowledged) => ({ agent: "a", name: "c", texts, acknowledged: new Set(acknowledged) });
@@ -26,6 +26,7 @@ test("the comparison finds what it is there to find", () => {
   assert.deepEqual(of(client(["1", "2", "3"], [1, 2]), [1, 2, 3]), { ...kNothing, sent: 3, handled: 3 });
   assert.equal(of(client(["1", "2", "3"], [1]), [1, 3]).lost, 1);
   assert.deepEqual(of(client(["1", "2", "3"], [1]), [1, 3], [2]), { ...kNothing, sent: 3, handled: 2, reported: 1, reportedUnwritten: 1 });
+  assert.match(of(client(["1", "2", "3"], [1]), [1, 3]).wrong[0], /message 2, "2", was neither/);
   assert.equal(of(client(["1", "2", "3"], [1]), [1, 3], [3]).lost, 1, "no report hides the loss of another message");
   assert.equal(of(client(["1", "loop", "2"], [1]), [1, 2]).lost, 1, "a handler that never ends is reported");
   assert.equal(of(client(["hello", "1"], ["hello"]), [1]).lost, 0);

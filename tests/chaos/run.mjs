@@ -149,6 +149,7 @@ function together(results) {
     for (const [key, value] of Object.entries(each)) if (typeof value === "number") sum[key] += value;
     for (const [kind, ms] of Object.entries(each.gaps)) sum.gaps[kind] = Math.max(sum.gaps[kind] ?? 0, ms);
     sum.faults.push(...each.faults);
+    sum.wrong.push(...each.wrong);
   }
   return sum;
 }

@@ -251,6 +251,28 @@ addon.start({ socketMessage(slot, connection, file) {
   }
 });
 
+test('a handler that has written has ended when that is a commit, one that has not at once', async (t) => {
+  const core = host(t, `
+import { readFileSync } from 'node:fs';
+const db = database('a'), other = database('b');
+const kPageHeader = 16;
+const progress = (slot) => readFileSync(directory + '/page')[kPageHeader + slot];
+addon.start({ socketMessage(slot, connection, data) {
+  addon.begun(slot);
+  if (data === 'writes') db.put('k', bytes('v'));
+  // As a life that is reset does, before its turn is over.
+  if (data === 'abandoned') { other.put('k', bytes('v')); other.abandon(); }
+  addon.done(slot);
+  say({ at: 'once', progress: progress(slot) });
+  setImmediate(() => say({ at: 'later', progress: progress(slot) }));
+} });`);
+  for (const [slot, what, atOnce] of [[1, 'reads', 3], [2, 'writes', 2], [3, 'reads', 3], [4, 'abandoned', 2]]) {
+    core.send('SocketMessage', { slot, connection: 1, data: what });
+    assert.deepEqual(await core.said(), { at: 'once', progress: atOnce }, what);
+    assert.deepEqual(await core.said(), { at: 'later', progress: 3 }, what);
+  }
+});
+
 test('connections carry the slot and the generation of their host', async (t) => {
   const core = host(t, `addon.start({ promote() { say([addon.newConnection(), addon.newConnection()]); } });`);
   core.send('Promote', { host_slot: 3, generation: 5, host_count: 4 });
