@@ -149,6 +149,7 @@ void Host::on_readable() {
   if (!status && status.error().code == ErrorCode::kCancelled) return;
   if (!status || data.empty()) return on_core_gone();
   status = link_.reader().feed(data, [this](std::string_view frame) {
+    beat();  // many events that were handed over at once are no event that blocks
     Status handled = events_->dispatch(frame);
     end_turn();
     return handled;
@@ -162,7 +163,7 @@ void Host::on_readable() {
 }
 
 void Host::on_prepare() {
-  if (page_ != nullptr) page_->heartbeat.fetch_add(1, std::memory_order_relaxed);
+  beat();
   end_turn();
   flush();
 }

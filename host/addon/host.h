@@ -115,6 +115,9 @@ class Host {
   void set_running(std::uint32_t running) {
     if (page_ != nullptr) page_->running.store(running, std::memory_order_relaxed);
   }
+  void beat() {
+    if (page_ != nullptr) page_->heartbeat.fetch_add(1, std::memory_order_relaxed);
+  }
   Status map_progress_page();
   void on_readable();
   void on_prepare();

@@ -19,7 +19,8 @@ struct ProgressPage {
   static constexpr std::uint32_t kMagic = 0x68727450;  // "Ptrh"
   std::uint32_t magic = kMagic;
   std::uint32_t slots = kProgressSlots;
-  // Raised by the host at each turn of its loop: a watchdog reads it from outside.
+  // Raised by the host at each turn of its loop and before each event: a watchdog reads it from
+  // outside.
   std::atomic<std::uint64_t> heartbeat{0};
   std::atomic<std::uint8_t> state[kProgressSlots];
   // The place, plus one, of the event whose code is on the stack now, in its first turn; 0: none is

@@ -1,6 +1,6 @@
 // Clients that number their messages, agents that record them, and a server to which everything
 // happens meanwhile. Afterwards the books are compared.
-//   ./dev chaos [--minutes N] [--seed S] [--pause SECONDS] [--every MS] [--target hearth|workerd]
+//   ./dev chaos [--minutes N] [--seed S] [--pause SECONDS] [--every MS] [--target hearth|workerd] [--log FILE]
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ function print(result) {
 const { values } = parseArgs({ options: {
   minutes: { type: "string", default: "1" }, seed: { type: "string", default: String(Date.now() % 1_000_000) },
   target: { type: "string", default: "hearth" }, pause: { type: "string", default: "0" },
-  every: { type: "string", default: "15" } } });
+  log: { type: "string" }, every: { type: "string", default: "15" } } });
 const { target } = values;
 const everyMs = Number(values.every);
 const pauseMs = Number(values.pause) * 1_000;
@@ -42,9 +42,10 @@ if (!(minutes > 0) || !(pauseMs >= 0) || !(everyMs > 0) || !Number.isInteger(see
 console.log(`${minutes} minutes of faults, seed ${seed}, on ${target}`);
 const { result, output } = await chaos({ target, minutes, seed, pauseMs, everyMs });
 print(result);
+if (values.log !== undefined) writeFileSync(values.log, output);
 // What workerd loses is what the run is to show.
 if (target === "hearth" && !whole(result)) {
-  const log = join(mkdtempSync(join(tmpdir(), "hearth-chaos-")), "log");
+  const log = values.log ?? join(mkdtempSync(join(tmpdir(), "hearth-chaos-")), "log");
   writeFileSync(log, output);
   console.log(`\nnot whole; the server's log is in ${log}\n${result.wrong.join("\n")}`);
   process.exitCode = 1;

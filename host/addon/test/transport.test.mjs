@@ -273,6 +273,16 @@ addon.start({ socketMessage(slot, connection, data) {
   }
 });
 
+test('the heart beats before each event, also of many that come at once', async (t) => {
+  const core = host(t, `
+import { readFileSync } from 'node:fs';
+addon.start({ socketMessage() { say({ beat: Number(readFileSync(directory + '/page').readBigUInt64LE(8)) }); } });`);
+  core.sendRaw(Buffer.concat(Array.from({ length: 3 }, () => encode('SocketMessage', { connection: 1, data: '' }))));
+  const beats = [];
+  for (let i = 0; i < 3; i++) beats.push((await core.said()).beat);
+  assert.ok(beats[0] < beats[1] && beats[1] < beats[2], `${beats}`);
+});
+
 test('connections carry the slot and the generation of their host', async (t) => {
   const core = host(t, `addon.start({ promote() { say([addon.newConnection(), addon.newConnection()]); } });`);
   core.send('Promote', { host_slot: 3, generation: 5, host_count: 4 });
