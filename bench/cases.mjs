@@ -2,7 +2,7 @@
 // samples; what a sample holds is what its table shows.
 import { http } from "../tests/lib/clients.mjs";
 import { load, pin } from "./measure.mjs";
-import { alarms, begin, idle, kAlarms, kIdleConnections, kLiveAgents, kWoken, live, recover, rest, startTime, wake } from "./scenarios.mjs";
+import { alarms, begin, idle, kAlarms, kIdleConnections, kLiveAgents, kWoken, live, recover, rest, startTime, wake, wakeLatency } from "./scenarios.mjs";
 
 const kRaw = "raw";
 const kAgent = "agent";
@@ -32,6 +32,7 @@ export const cases = [
   get("rpc", "RPC from the worker to an object, one call after another", "/rpc/{64}/100", { per: 100 }),
   get("rpc-pipelined", "the same, a hundred at once", "/rpc/{64}/100/at-once", { per: 100 }),
   { id: "wake", title: `objects woken from the disk, ${kWoken.toLocaleString("en-US")} of them`, worker: kRaw, kind: "rate", unit: "/s", run: wake, rounds: 2 },
+  { id: "wake-latency", title: "waking one object from the disk: what it adds to the answer's time, median", worker: kRaw, kind: "time", unit: "µs", run: wakeLatency, rounds: 3 },
   { id: "alarms", title: `alarms, ${kAlarms.toLocaleString("en-US")} due at one moment`, worker: kRaw, kind: "rate", unit: "/s", run: alarms, rounds: 2 },
   { id: "live", title: `memory per live object with a stored value, at ${kLiveAgents.toLocaleString("en-US")}`, worker: kRaw, kind: "memory", unit: "bytes", run: live, rounds: 1 },
   { id: "idle", title: `memory per idle hibernated connection, at ${kIdleConnections}`, worker: kRaw, kind: "memory", unit: "bytes", run: idle, rounds: 1 },

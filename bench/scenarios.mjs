@@ -11,6 +11,8 @@ export const kIdleConnections = 10_000;
 /** workerd fails at ten thousand where a process may have 20,000 descriptors. */
 export const kLiveAgents = 5_000;
 export const kWoken = 2_000;
+/** Few enough that all are still awake in the second round. */
+export const kWokenOneByOne = 1_000;
 export const kAlarms = 2_000;
 /** Both evict an idle object after ten seconds; until then its memory is not that of a hibernated one. */
 const kEvictionMs = 14_000;
@@ -112,6 +114,21 @@ export async function wake(name, folder, context) {
     await visit(context, target, `/count/{*${kWoken}}`, kWoken);
     await delay(kEvictionMs);
     return { value: (await visit(context, target, `/value/{*${kWoken}}`, kWoken)).perSecond };
+  } finally {
+    await target.discard();
+  }
+}
+
+/** One after another over one connection, each object asleep; then again, awake. What the sleep added to the median. */
+export async function wakeLatency(name, folder, context) {
+  const target = await begin(name, folder, context);
+  try {
+    await visit(context, target, `/count/{*${kWokenOneByOne}}`, kWokenOneByOne);
+    await delay(kEvictionMs);
+    const each = () => load(context.generator, target,
+      ["http", "--path", `/value/{*${kWokenOneByOne}}`, "--connections", "1", "--operations", String(kWokenOneByOne), "--seconds", "100"]);
+    const asleep = (await each()).latencyUs.p50;
+    return { value: asleep - (await each()).latencyUs.p50 };
   } finally {
     await target.discard();
   }

@@ -61,7 +61,7 @@ export function tables(cases, results, facts) {
 
 function amount(item, value) {
   if (item.kind === "rate") return `${number(value)} ${item.unit}`;
-  if (item.kind === "time") return `${small(value)} ms`;
+  if (item.kind === "time") return `${small(value)} ${item.unit}`;
   return value > 2 ** 20 ? `${(value / 2 ** 20).toFixed(1)} MB` : `${(value / 1024).toFixed(1)} KB`;
 }
 
