@@ -6,7 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { Socket, http } from "../lib/clients.mjs";
 import { until } from "../lib/process.mjs";
 import { RawWebSocket, frame } from "../lib/raw-websocket.mjs";
-import { hearthOnly, start } from "../lib/target.mjs";
+import { hearthOnly, start, startFor } from "../lib/target.mjs";
+import { upgrade } from "../lib/upgrade.mjs";
 
 const kPatienceMs = 30_000;
 const kLimitMs = 200;
@@ -117,6 +118,16 @@ describe("the event timeout", () => {
     const socket = await Socket.connect(`${target.ws}/socket/sleep`);
     await socket.ask("limit 5000", kPatienceMs);
     assert.equal((await http(`${target.url}/evict/sleep`, { timeoutMs: kPatienceMs })).status, 200);
+    assert.equal(await socket.ask("hi", kPatienceMs), "hi: 5000");
+    await socket.close();
+  });
+
+  test("outlives an upgrade of hearth", hearthOnly, async (t) => {
+    const own = await startFor(t, "sockets");
+    const socket = await Socket.connect(`${own.ws}/socket/upgraded`);
+    await socket.ask("limit 5000", kPatienceMs);
+    const { code, output } = await upgrade(own);
+    assert.equal(code, 0, output);
     assert.equal(await socket.ask("hi", kPatienceMs), "hi: 5000");
     await socket.close();
   });
