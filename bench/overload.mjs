@@ -47,14 +47,15 @@ export class Slow extends Accepting {
     await scheduler.wait(${kSlowMs});
     seen++;
   }
+  seen() { return { seen, disorder }; }
 }
 export class Quick extends Accepting {
   webSocketMessage(ws, message) { ws.send(message); }
 }
 export default {
-  fetch(request, env) {
+  async fetch(request, env) {
     const { pathname } = new URL(request.url);
-    if (pathname === "/seen") return Response.json({ seen, disorder });
+    if (pathname === "/seen") return Response.json(await env.SLOW.getByName("one").seen());
     const [, , kind, name] = pathname.split("/");
     return env[kind.toUpperCase()].getByName(name).fetch(request);
   },
