@@ -229,7 +229,11 @@ std::string Engine::next_reference() {
   return text;
 }
 
-void Engine::answer(RequestId id, bool upgrade, std::string_view accept, const Fault& fault) {
+void Engine::answer(RequestId id, bool upgrade, std::string_view accept, const Fault& found) {
+  Fault fault = found;
+  for (std::string* text : {&fault.message, &fault.where, &fault.fix, &fault.stack}) {
+    report_.redact(*text);
+  }
   const std::string reference = next_reference();
   const Level level = fault.status >= 500 && fault.status != 503 ? Level::kError : Level::kWarn;
   report_.tell({.level = level,

@@ -38,6 +38,8 @@ class Report {
   virtual void tell(const Line& line) { say(line.level, text_of(line)); }
   // A Log frame of a host, as its JSON (messages.def).
   virtual void host_log(Level level, std::string_view json) = 0;
+  // Takes out of a text that goes elsewhere what must not be seen there either.
+  virtual void redact(std::string&) const {}
 };
 
 }  // namespace hearth::core

@@ -188,6 +188,9 @@ Fault handler_fault(const Router& router, std::string_view url, std::string_view
     return unknown_agent(router, url, segment);
   }
   if (fault.code == "R405") fault.close = 4500;  // a socket that is lost once is lost every time
+  // The host knows an error that is a mistake in the code.
+  const auto lasting = parsed.find("lasting");
+  if (fault.code == "R407" && lasting != parsed.end() && *lasting == true) fault.close = 4500;
   if (fault.code == "R403") {
     Fault named = unbound(router, detail("binding"));
     named.where = fault.where;

@@ -29,8 +29,9 @@ Fault unbound(const Router& router, std::string_view binding);
 bool is_sdk_refusal(const Router& router, std::string_view url, std::uint16_t status,
                     std::string_view body);
 
-// Of a handler that failed: a ResponseFailed's JSON, in which `segment` goes with R401 and
-// `binding` with R403, and the TypeError with which older SDKs end for an unknown agent is R401.
+// Of a handler that failed: a ResponseFailed's JSON, in which `segment` goes with R401,
+// `binding` with R403 and `lasting` with what stays wrong until the code is edited, and the
+// TypeError with which older SDKs end for an unknown agent is R401.
 Fault handler_fault(const Router& router, std::string_view url, std::string_view json);
 
 // Of an upgrade that the worker answered without 101.

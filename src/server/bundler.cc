@@ -55,6 +55,15 @@ std::string printed(const Json& message) {
 
 }  // namespace
 
+std::string_view build_code(std::string_view text) {
+  if (text.starts_with("Could not resolve")) return "B202";
+  if (text.starts_with("No matching export")) return "B207";
+  if (text.find("exports nothing") != std::string_view::npos) return "B208";
+  if (text.starts_with("the entry point")) return "C112";
+  if (text.starts_with("the build command")) return "R413";
+  return "B201";
+}
+
 Result<BuildReport> read_report(std::string_view line) {
   const Json json = Json::parse(line, nullptr, false);
   if (!json.is_object() || !json.contains("ok") || !json["ok"].is_boolean()) {
@@ -78,10 +87,12 @@ Result<BuildReport> read_report(std::string_view line) {
     }
   }
   report.fault = core::fault_of("R413", 503, "the build is broken", "Mend the line shown.");
+  bool is_first = true;
   if (const auto list = json.find("errors"); list != json.end() && list->is_array()) {
     for (const Json& each : *list) {
-      if (report.errors.empty()) {
-        report.fault.message += ": " + text_of(each, "text");
+      if (std::exchange(is_first, false)) {
+        const std::string text = text_of(each, "text");
+        report.fault = core::fault_of(build_code(text), 503, "the build is broken: " + text);
         report.fault.where = place_of(each);
         report.fault.stack = printed(each);
       } else {

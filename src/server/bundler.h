@@ -26,6 +26,9 @@ struct BuildReport {
   core::Fault fault;                  // what clients are told while there is nothing to serve
 };
 
+// The code of a build error, by the bundler's words for it.
+std::string_view build_code(std::string_view text);
+
 // kInvalid when the line is no report.
 Result<BuildReport> read_report(std::string_view line);
 

@@ -49,6 +49,7 @@ class Console final : public core::Report {
   void say(core::Level level, std::string_view message) override;
   void tell(const core::Line& line) override;
   void host_log(core::Level level, std::string_view json) override;
+  void redact(std::string& text) const override { redactor_.redact(text); }
   void write(LogRecord record);
 
   // A listener is not called after it has been removed.

@@ -175,25 +175,12 @@ class Doctor {
     auto plan = adopt_state(*out_.project, state, **registry, {.tolerates_missing_tags = true});
     if (clean) (*registry)->close();
     if (plan) {
-      for (std::string& each : plan->warnings) add_sentence(std::move(each), Weight::kWarning);
+      for (std::string& each : plan->warnings) {
+        out_.findings.push_back(state_finding(std::move(each), Weight::kWarning, out_.config_path));
+      }
       return;
     }
-    add_sentence(plan.error().message, Weight::kFault);
-  }
-
-  // "S304: what is wrong", or "what is wrong (S304)".
-  void add_sentence(std::string message, Weight weight) {
-    std::string code = message.substr(0, 4);
-    if (message.starts_with(code + ": ") && code[0] == 'S') {
-      message.erase(0, 6);
-    } else {
-      code = message.substr(message.size() - 5, 4);
-      message.resize(message.size() - 7);
-    }
-    out_.findings.push_back({.code = std::move(code),
-                             .weight = weight,
-                             .message = std::move(message),
-                             .file = out_.config_path});
+    out_.findings.push_back(state_finding(plan.error().message, Weight::kFault, out_.config_path));
   }
 
   std::string build() {
@@ -333,9 +320,7 @@ std::vector<Finding> build_findings(std::string_view text, const fs::path& root)
   for (const Json& each : report["errors"]) {
     Finding finding{.code = "B201", .weight = Weight::kFault};
     finding.message = each.value("text", "");
-    if (finding.message.starts_with("Could not resolve")) finding.code = "B202";
-    if (finding.message.starts_with("No matching export")) finding.code = "B207";
-    if (finding.message.find("exports nothing") != std::string::npos) finding.code = "B208";
+    finding.code = build_code(finding.message);
     if (each.contains("file") && each["file"].is_string()) {
       finding.file = (root / each["file"].get<std::string>()).lexically_normal();
     }
@@ -366,12 +351,16 @@ int doctor_of(const Options& options, fs::path& config_path) {
   }
   if (!options.url.empty()) add_outside(options, examination);
   const int code = exit_code_of(examination);
-  if (options.json) {
-    print(examination_json(examination, code));
-  } else {
-    print("hearth doctor  " + examination.config_path.string() + "\n\n" +
-          examination_text(examination, coloured()));
+  std::string text = options.json ? examination_json(examination, code)
+                                  : "hearth doctor  " + examination.config_path.string() + "\n\n" +
+                                        examination_text(examination, coloured());
+  // An edit to .dev.vars shows the lines around it, and what code throws may hold anything.
+  if (examination.project) {
+    Redactor redactor;
+    redactor.add(secrets_of(examination.project->worker_json));
+    redactor.redact(text);
   }
+  print(text);
   return code;
 }
 

@@ -87,6 +87,34 @@ Result<project::MigrationPlan> adopt_state(project::Project& project, const fs::
   return plan;
 }
 
+project::Finding state_finding(std::string message, project::Weight weight,
+                               const fs::path& config) {
+  std::string code = message.substr(0, 4);
+  if (message.starts_with(code + ": ") && code[0] == 'S') {
+    message.erase(0, 6);
+  } else {
+    code = message.substr(message.size() - 5, 4);
+    message.resize(message.size() - 7);
+  }
+  return {.code = std::move(code), .weight = weight, .message = std::move(message), .file = config};
+}
+
+std::optional<project::Finding> state_contradiction(std::vector<project::Project> projects,
+                                                    const fs::path& state, os::Loop& loop,
+                                                    StateRules rules) {
+  std::error_code ignored;
+  if (!fs::exists(state / "registry.sqlite", ignored)) return std::nullopt;
+  auto registry = core::Registry::look(state, loop);
+  if (!registry) return std::nullopt;
+  for (const project::Project& each : projects) rules.workers.push_back(each.name);
+  for (project::Project& each : projects) {
+    const auto plan = adopt_state(each, state, **registry, rules);
+    if (plan || plan.error().code != ErrorCode::kConflict) continue;
+    return state_finding(plan.error().message, project::Weight::kFault, each.config_path);
+  }
+  return std::nullopt;
+}
+
 core::NamespaceChange change_of(const project::Project& project, const project::MigrationPlan& plan,
                                 std::int64_t now_ms) {
   core::NamespaceChange change;

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/registry.h"
+#include "project/finding.h"
 #include "project/migration_plan.h"
 #include "project/project.h"
 
@@ -28,6 +30,17 @@ project::StoredState stored_state(const std::filesystem::path& state, core::Regi
 Result<project::MigrationPlan> adopt_state(project::Project& project,
                                            const std::filesystem::path& state,
                                            core::Registry& registry, const StateRules& rules);
+
+// What adopt_state says, as a finding: the code that its message begins or ends with is taken out.
+project::Finding state_finding(std::string message, project::Weight weight,
+                               const std::filesystem::path& config);
+
+// The first contradiction between what is stored for these projects and what they ask for; a state
+// that nobody has made yet contradicts nothing, and neither does one that cannot be read. Nothing
+// is locked and nothing is changed.
+std::optional<project::Finding> state_contradiction(std::vector<project::Project> projects,
+                                                    const std::filesystem::path& state,
+                                                    os::Loop& loop, StateRules rules);
 
 // What the plan changes, for the registry; with several projects one after the other.
 core::NamespaceChange change_of(const project::Project& project, const project::MigrationPlan& plan,

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "server/state_check.h"
+
 namespace hearth::server {
 
 namespace {
@@ -47,17 +49,23 @@ bool WaitingRoom::wait() {
   return !stopped_;
 }
 
-std::optional<project::Finding> WaitingRoom::look() const {
+std::optional<project::Finding> WaitingRoom::look() {
+  std::vector<project::Project> projects;
   std::vector<std::filesystem::path> configs{options_.config};
   configs.insert(configs.end(), options_.others.begin(), options_.others.end());
   for (const std::filesystem::path& config : configs) {
-    const project::Inspection inspection = project::inspect(load_options(options_, config));
+    project::Inspection inspection = project::inspect(load_options(options_, config));
+    if (inspection.project) projects.push_back(std::move(*inspection.project));
     if (inspection.project || inspection.config_path.empty()) continue;
     for (const project::Finding& each : inspection.findings) {
       if (each.weight == project::Weight::kFault) return each;
     }
   }
-  return std::nullopt;
+  if (projects.size() != configs.size()) return std::nullopt;
+  const std::filesystem::path state = std::filesystem::absolute(
+      options_.state.empty() ? projects.front().root / ".hearth" : options_.state);
+  return state_contradiction(std::move(projects), state.lexically_normal(), loop_,
+                             {.confirmed = options_.yes_delete, .tolerates_missing_tags = true});
 }
 
 bool WaitingRoom::open() {

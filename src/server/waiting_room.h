@@ -1,7 +1,7 @@
-// `dev` with a configuration that cannot be read: the port is open all the same, and whoever asks
-// is told the finding at once, by page, JSON or close reason, until the file is mended. Then the
-// port is handed on and the server proper starts. Owned by main; its own event loop, on the main
-// thread.
+// `dev` with a configuration that cannot be read, or that contradicts what is stored: the port is
+// open all the same, and whoever asks is told the finding at once, by page, JSON or close reason,
+// until the file is mended. Then the port is handed on and the server proper starts. Owned by main;
+// its own event loop, on the main thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -33,7 +33,7 @@ class WaitingRoom final : net::ServerEvents {
 
  private:
   // The first fault of the configuration as it is now, if it can be mended by an edit.
-  std::optional<project::Finding> look() const;
+  std::optional<project::Finding> look();
   bool open();
   void tell(const project::Finding& finding);
   void look_again();

@@ -39,8 +39,8 @@ for (const { name, files, code, says, place, mend } of [
   { name: "main that is not there", code: "C112", place: "wrangler.jsonc:3:11", says: /server\.ts/, files: { "server.ts": null } },
   { name: "a bound class that main does not export", code: "B204", place: "wrangler.jsonc:5:69", says: /Room/,
     files: { "server.ts": kServer.replace("export class", "class") } },
-  { name: "code that does not parse", code: "R413", place: "server.ts:3:1", says: /./, files: { "server.ts": `${kServer.split("\n").slice(0, 2).join("\n")}\n}\n` } },
-  { name: "a package that is not installed", code: "R413", place: "server.ts:1:18", says: /missing-package/,
+  { name: "code that does not parse", code: "B201", place: "server.ts:3:1", says: /./, files: { "server.ts": `${kServer.split("\n").slice(0, 2).join("\n")}\n}\n` } },
+  { name: "a package that is not installed", code: "B202", place: "server.ts:1:18", says: /missing-package/,
     files: { "server.ts": `import gone from "missing-package";\n${kServer}console.log(gone);\n` } },
   { name: "a throw at the top level", code: "S302", place: "server.ts:4:7", says: /too early/, files: { "server.ts": `${kServer}throw new Error("too early");\n` } },
 ]) {
@@ -76,6 +76,48 @@ for (const { name, files, code, says, place, mend } of [
     assert.equal((await http(`${target.url}/`)).text, "mended", "on the same port");
   });
 }
+
+test("a state that contradicts the configuration is answered at once, and mending it is enough", hearthOnly, async (t) => {
+  const folder = projectOf({});
+  const state = join(folder, ".hearth");
+  const room = `export class Room extends DurableObject {}`;
+  writeFileSync(join(folder, "server.ts"), kServer.replace("() => new Response", `async (_, env) => (await env.Room.getByName("a").fetch("http://a/"), new Response`)
+    .replace('("mended")', '("mended"))').replace(room, `export class Room extends DurableObject { fetch() { this.ctx.storage.kv.put("k", 1); return new Response("x"); } }`));
+  const first = await start(folder, { command: "dev", state });
+  t.after(() => first.discard());
+  assert.equal((await http(`${first.url}/`)).text, "mended");
+  await first.stop({ keepState: true });
+  const renamed = (text) => text.replaceAll("Room", "Hall");
+  writeFileSync(join(folder, "wrangler.jsonc"), renamed(kConfig));
+  writeFileSync(join(folder, "server.ts"), renamed(kServer));
+  const target = await start(folder, { command: "dev", state, expectErrors: [/./] });
+  t.after(() => target.stop({ checkDescriptors: false, keepState: true }));
+  const { status, text } = await http(`${target.url}/`);
+  assert.equal(status, 503);
+  assert.equal(JSON.parse(text).error.code, "S304", text);
+  assert.match(JSON.parse(text).error.message, /Room/);
+  writeFileSync(join(folder, "wrangler.jsonc"), renamed(kConfig).replace(/"migrations".*/,
+    `"migrations": [{ "tag": "v1", "new_sqlite_classes": ["Room"] }, { "tag": "v2", "renamed_classes": [{ "from": "Room", "to": "Hall" }] }]`));
+  await target.child.line(/ready on/, 30_000);
+  assert.equal((await http(`${target.url}/`)).text, "mended", "on the same port");
+});
+
+test("a secret is in no answer of dev's", hearthOnly, async (t) => {
+  const folder = projectOf({
+    ".dev.vars": "DB_PASSWORD=correct-horse-battery\n",
+    "server.ts": `${kServer.split("\n").slice(0, 2).join("\n")}\nexport default { fetch(_, env) { throw new Error(\`refused: \${env.DB_PASSWORD}\`); } };\n`,
+  });
+  const target = await startFor(t, folder, { command: "dev", expectErrors: [/R407/] });
+  for (const accept of ["text/html", "*/*"]) {
+    const { status, text } = await http(`${target.url}/`, { headers: { accept } });
+    assert.equal(status, 500);
+    assert.match(text, /refused: \[DB_PASSWORD redacted\]/);
+    assert.doesNotMatch(text, /correct-horse/);
+  }
+  const socket = await Socket.connect(`${target.ws}/`);
+  assert.match(JSON.parse(await socket.next()).error, /refused: \[DB_PASSWORD redacted\]/);
+  assert.match((await socket.closed).reason, /refused: \[DB_PASSWORD redacted\]/);
+});
 
 test("a configuration that breaks later leaves the last good one serving", hearthOnly, async (t) => {
   const folder = projectOf({});

@@ -18,6 +18,16 @@ const CLOSE_UNTIL_EDITED = 4500;
 /** What the code gets wrong every time: no use in trying again. */
 const LASTING: ReadonlySet<FaultCode> = new Set(["R403", "R404", "R405", "R406"]);
 
+/** Errors of the language itself: a mistake in the code, which is made again every time. */
+const MISTAKES = [TypeError, ReferenceError, SyntaxError, RangeError, URIError, EvalError];
+
+function isMistake(error: unknown): boolean {
+  if (!MISTAKES.some((kind) => error instanceof kind)) return false;
+  const { cause, retryable, message } = error as Error & { retryable?: boolean };
+  // fetch says by a TypeError that the other side was not reached, or left.
+  return cause === undefined && retryable !== true && message !== "terminated" && !/^(?:fetch failed|Network connection lost)/.test(message);
+}
+
 /** What is known of an error. */
 export interface Fault {
   code: FaultCode;
@@ -27,6 +37,8 @@ export interface Fault {
   status?: number;
   binding?: string;
   segment?: string;
+  /** It stays wrong until somebody edits the code: clients need not try again. */
+  lasting?: true;
 }
 
 /** What a client is told on its socket. */
@@ -39,6 +51,8 @@ export interface Told {
 export interface FaultsOptions {
   mode: "dev" | "serve";
   env: () => object;
+  /** A text without the project's secrets. */
+  redact: (text: string) => string;
   /** To the log. */
   report: (error: unknown, details: ReportDetails) => void;
 }
@@ -56,6 +70,7 @@ export class Faults {
     const fault: Fault = { ...describe(error), ...classify(error, (name) => name in this.#options.env()) };
     const where = whereOf(error);
     if (where !== undefined) fault.where = where;
+    if (LASTING.has(fault.code) || (fault.code === "R407" && isMistake(error))) fault.lasting = true;
     if (fault.binding !== undefined) fault.message = `env.${fault.binding} is undefined: nothing binds it`;
     if (fault.message === NO_RESPONSE) fault.message = "an agent's fetch or onRequest returned no Response";
     if (fault.code === "R405") fault.message = `a Response has the status 101 and no webSocket: ${fault.message}`;
@@ -91,14 +106,15 @@ export class Faults {
 
   /** The log and the client are told; in production the client of the code and a reference alone. */
   told(error: unknown, details: ReportDetails): Told {
-    const { code, message, where } = this.of(error);
+    const { code, message, where, lasting } = this.of(error);
     const { title, cure } = catalogue[code];
-    const close = LASTING.has(code) ? CLOSE_UNTIL_EDITED : CLOSE_ERROR;
+    const close = lasting ? CLOSE_UNTIL_EDITED : CLOSE_ERROR;
     if (this.#options.mode === "dev") {
       this.#options.report(error, details);
       const docs = `docs/diagnostics.md#${code.toLowerCase()}`;
-      const reason = shortened(`${code}: ${message}${where === undefined ? "" : ` (${where})`}`);
-      return { frame: JSON.stringify({ error: message, code, where, fix: cure, docs }), code: close, reason };
+      const said = this.#options.redact(message);
+      const reason = shortened(`${code}: ${said}${where === undefined ? "" : ` (${where})`}`);
+      return { frame: JSON.stringify({ error: said, code, where, fix: cure, docs }), code: close, reason };
     }
     const reference = `${process.pid.toString(36)}-${(++this.#references).toString(36)}`;
     this.#options.report(error, { ...details, reference });

@@ -30,6 +30,7 @@ import { DurableObjectStorage, SyncKvStorage } from "../agent/storage.ts";
 import { DurableObjectTransaction } from "../agent/transaction.ts";
 import { installTimers } from "../agent/timers.ts";
 import type { AgentAddress, AgentOperation, Dispatcher, NamespaceInfo } from "../agent/types.ts";
+import { redactorOf } from "../faults/secrets.ts";
 import { Faults } from "../faults/faults.ts";
 import { installConsole } from "./console.ts";
 import { installOutput } from "./output.ts";
@@ -85,6 +86,7 @@ export class Worker implements AgentHost {
     this.faults = new Faults({
       mode: document.mode,
       env: () => this.#workers[0]?.env ?? {},
+      redact: redactorOf([document, ...(document.workers ?? [])]),
       report: (error, details) => this.report(error, details),
     });
     this.#reporter = new Reporter(this.#log, this.faults);

@@ -8,12 +8,13 @@ import { pathToFileURL } from "node:url";
 
 import { coded } from "../../src/faults/coded.ts";
 import { Faults } from "../../src/faults/faults.ts";
+import { redactorOf } from "../../src/faults/secrets.ts";
 import { ownFrames, stackOf } from "../../src/faults/stack.ts";
 import { setRoot } from "../../src/worker/where.ts";
 
 function faults(env: object, mode: "dev" | "serve" = "dev") {
   const reported: { error: unknown; details: object }[] = [];
-  return { reported, of: new Faults({ mode, env: () => env, report: (error, details) => reported.push({ error, details }) }) };
+  return { reported, of: new Faults({ mode, env: () => env, redact: (text) => text.replaceAll("s3cret", "[S redacted]"), report: (error, details) => reported.push({ error, details }) }) };
 }
 
 /** What a module throws whose source this is. */
@@ -71,6 +72,33 @@ test("frames of Node.js and of the runtime are left out", () => {
   assert.equal(ownFrames("Error: x\n    at f (/p/a.ts:1:2)\n    at async node:internal/x:1:2\n    at g (node:events:1:1)\n" +
                          "    at h (/x/host/runtime/src/main.ts:1:1)\n    at i (file:///y/build/host/host.mjs:3:4)\n    at j (/p/b.ts:3:4)"),
   "Error: x\n    at f (/p/a.ts:1:2)\n    at j (/p/b.ts:3:4)");
+});
+
+test("a mistake in the code stays, and what may pass is tried again", () => {
+  const { of } = faults({});
+  const close = (error: unknown) => of.told(error, {}).code;
+  for (const error of [new TypeError("x is not a function"), new ReferenceError("y is not defined"), new RangeError("Invalid array length")]) {
+    assert.equal(close(error), 4500, String(error));
+    assert.equal(of.of(error).lasting, true);
+  }
+  for (const error of [
+    new Error("the upstream is down"), new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") }), new TypeError("terminated"),
+    Object.assign(new TypeError("over capacity"), { retryable: true }), new DOMException("late", "TimeoutError"), "thrown text",
+  ]) {
+    assert.equal(close(error), 1011, String(error));
+    assert.equal(of.of(error).lasting, undefined);
+  }
+});
+
+test("what a client is told holds no secret", () => {
+  const told = faults({}).of.told(new Error("no access with s3cret"), {});
+  assert.equal(JSON.parse(told.frame).error, "no access with [S redacted]");
+  assert.match(told.reason, /^R407: no access with \[S redacted\]/);
+  const redact = redactorOf([{
+    worker: "w", bundle: "", compatibilityDate: "", compatibilityFlags: [], ai: { baseUrl: "", keyName: "KEY", key: "sk-1234" },
+    bindings: [{ type: "secret", name: "A", value: "longer s$&t" }, { type: "secret", name: "B", value: "longer s$&t and more" }, { type: "secret", name: "C", value: "abc" }],
+  }]);
+  assert.equal(redact("abc longer s$&t and more, longer s$&t, sk-1234"), "abc [B redacted], [A redacted], [KEY redacted]");
 });
 
 const kUrl = "http://h/agents/rom/a";
