@@ -50,7 +50,7 @@ describe("the table of faults", () => {
       assert.ok(finding, `${expected.code} is found, not only ${told}`);
       if (expected.place !== undefined) assert.equal(places(finding), expected.place);
       if (expected.says !== undefined) assert.ok(JSON.stringify(finding).includes(expected.says), told);
-      if (expected.cure === undefined) return;
+      if (expected.cure === undefined) return assert.equal(finding.diff, undefined, "an edit that is shown is tried: expect.json has no cure");
       assert.ok(finding.diff, "there is an edit");
       assert.equal(finding.safe, expected.cure === "fix", "whether --fix applies it");
       if (expected.cure === "fix") {
@@ -102,14 +102,39 @@ function shown(document, command) {
   return text.slice(start + command.length + 3, text.indexOf("```", start));
 }
 
+/** Puts another text there. */
+function show(document, command, text) {
+  const path = join(kRoot, document);
+  writeFileSync(path, readFileSync(path, "utf8").replace(shown(document, command), () => text));
+}
+
 for (const [config, status] of [["wrangler.jsonc", 0], ["wrangler.pascal.jsonc", 0]]) {
   test(`the documentation shows what doctor says of the seeds' ${config}`, () => {
     const folder = copyOf(join(kProjects, "seed"));
     const run = hearth("doctor", "-c", join(folder, config));
     assert.equal(run.status, status, run.stdout);
-    assert.equal(run.stdout.replaceAll(`${folder}/`, ""), shown("docs/diagnostics.md", `hearth doctor -c ${config}`));
+    const said = run.stdout.replaceAll(`${folder}/`, "");
+    const command = `hearth doctor -c ${config}`;
+    if (process.env.HEARTH_UPDATE_DOCS === "1") show("docs/diagnostics.md", command, said);
+    assert.equal(said, shown("docs/diagnostics.md", command), "HEARTH_UPDATE_DOCS=1 writes it anew");
   });
 }
+
+test("README's excerpt is of what doctor says", () => {
+  const readme = readFileSync(join(kRoot, "README.md"), "utf8");
+  const [, excerpt] = /``` *\n( *warning C107[\s\S]*?)```/.exec(readme) ?? assert.fail("README.md shows C107");
+  const folder = copyOf(join(kProjects, "seed"));
+  const words = (text) => text.replace(/\s+/g, " ").trim();
+  const said = words(hearth("doctor", "-c", join(folder, "wrangler.jsonc")).stdout.replaceAll(`${folder}/`, ""));
+  // "…" stands for what it leaves out; lines are wrapped.
+  let at = 0;
+  for (const piece of excerpt.split(/…|\n(?= *(?:Edit|[-+]) )/).map(words).filter(Boolean)) {
+    const found = said.indexOf(piece, at);
+    assert.ok(found >= 0, `${JSON.stringify(piece)} in ${JSON.stringify(said.slice(at))}`);
+    at = found + piece.length;
+  }
+  assert.ok(at > 0);
+});
 
 test("the coder has nothing wrong, and is examined within three seconds", () => {
   const started = Date.now();
