@@ -2,7 +2,7 @@
 // samples; what a sample holds is what its table shows.
 import { http } from "../tests/lib/clients.mjs";
 import { load, pin } from "./measure.mjs";
-import { alarms, begin, idle, kAlarms, kIdleConnections, kLiveAgents, kWoken, live, recover, rest, startTime, wake, wakeLatency } from "./scenarios.mjs";
+import { alarms, begin, idle, kAlarms, kIdleConnections, kLiveAgents, kWoken, live, recover, rest, startTime, wake, wakeLatency, writingAlarms } from "./scenarios.mjs";
 
 const kRaw = "raw";
 const kAgent = "agent";
@@ -34,6 +34,7 @@ export const cases = [
   { id: "wake", title: `objects woken from the disk, ${kWoken.toLocaleString("en-US")} of them`, worker: kRaw, kind: "rate", unit: "/s", run: wake, rounds: 2 },
   { id: "wake-latency", title: "waking one object from the disk: what it adds to the answer's time, median", worker: kRaw, kind: "time", unit: "µs", run: wakeLatency, rounds: 3 },
   { id: "alarms", title: `alarms, ${kAlarms.toLocaleString("en-US")} due at one moment`, worker: kRaw, kind: "rate", unit: "/s", run: alarms, rounds: 2 },
+  { id: "alarms-write", title: "the same, each with a `storage.put` that reaches the disk", worker: kRaw, kind: "rate", unit: "/s", run: writingAlarms, rounds: 2 },
   { id: "live", title: `memory per live object with a stored value, at ${kLiveAgents.toLocaleString("en-US")}`, worker: kRaw, kind: "memory", unit: "bytes", run: live, rounds: 1 },
   { id: "idle", title: `memory per idle hibernated connection, at ${kIdleConnections}`, worker: kRaw, kind: "memory", unit: "bytes", run: idle, rounds: 1 },
   { id: "rest", title: "memory at rest, after one request", worker: kRaw, kind: "memory", unit: "bytes", run: rest, rounds: 1 },

@@ -149,20 +149,26 @@ export async function live(name, folder, context) {
   }
 }
 
-/** From the moment at which all are due, or the first that fired if that was later, to the last. */
-export async function alarms(name, folder, context) {
+/** From the moment at which all are due to the one at which all are seen to have fired. */
+const alarmsOf = (kind) => async (name, folder, context) => {
   const target = await begin(name, folder, context);
   try {
-    await visit(context, target, `/count/{*${kAlarms}}`, kAlarms); // the files are there
     const due = Date.now() + 8_000;
-    await visit(context, target, `/alarm/{*${kAlarms}}/${due}`, kAlarms);
+    await visit(context, target, `/${kind}/{*${kAlarms}}/${due}`, kAlarms);
     if (Date.now() > due) throw new Error("setting the alarms took longer than until they were due");
-    const fired = await until(async () => {
-      const state = JSON.parse((await http(`${target.url}/fired`)).body);
-      return state.count >= kAlarms && state;
-    }, "all alarms", 60_000);
-    return { value: (kAlarms * 1_000) / (fired.last - Math.max(due, fired.first)) };
+    await delay(due - Date.now() - 100);
+    for (let count = 0; count < kAlarms;) {
+      if (Date.now() > due + 60_000) throw new Error(`${count} of ${kAlarms} alarms fired within a minute`);
+      count = Number((await http(`${target.url}/fired`)).body);
+      await delay(2);
+    }
+    return { value: (kAlarms * 1_000) / (Date.now() - due) };
   } finally {
     await target.discard();
   }
-}
+};
+
+/** The handlers' beginnings. */
+export const alarms = alarmsOf("alarm");
+/** The handlers' ends, each with a write that has reached the disk. */
+export const writingAlarms = alarmsOf("writer");

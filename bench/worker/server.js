@@ -25,22 +25,30 @@ export class Counter extends DurableObject {
   }
 }
 
-let fired = { count: 0, first: 0, last: 0 };
+let fired = 0;
 
 export class Keeper extends DurableObject {
   async fetch(request) {
-    const [, kind, , due] = new URL(request.url).pathname.split("/");
-    if (kind === "alarm") await this.ctx.storage.setAlarm(Number(due));
+    const [, , , due] = new URL(request.url).pathname.split("/");
+    if (due) await this.ctx.storage.setAlarm(Number(due));
     return new Response("set");
   }
 
   alarm() {
-    const now = Date.now();
-    fired = { count: fired.count + 1, first: fired.first || now, last: now };
+    fired++;
   }
 
   add(a, b) {
     return a + b;
+  }
+}
+
+/** Its alarm counts once what it wrote is on the disk. */
+export class Writer extends Keeper {
+  async alarm() {
+    await this.ctx.storage.put("alarms", ((await this.ctx.storage.get("alarms")) ?? 0) + 1);
+    await this.ctx.storage.sync();
+    fired++;
   }
 }
 
@@ -60,7 +68,8 @@ export default {
     if (kind === "echo") return env.ECHO.get(env.ECHO.idFromName(name)).fetch(request);
     if (kind === "count" || kind === "value") return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(request);
     if (kind === "alarm") return env.KEEPER.get(env.KEEPER.idFromName(name)).fetch(request);
-    if (kind === "fired") return Response.json(fired);
+    if (kind === "writer") return env.WRITER.get(env.WRITER.idFromName(name)).fetch(request);
+    if (kind === "fired") return new Response(String(fired));
     if (kind === "rpc") return new Response(String(await callMany(env.KEEPER.get(env.KEEPER.idFromName(name)), Number(count), how === "at-once")));
     return new Response("hello");
   },
