@@ -327,7 +327,7 @@ void App::on_loaded(std::string_view json) {
   build_error_.clear();
   if (serving_) {
     console_.say(core::Level::kInfo,
-                 "reloaded in " + duration_text(clock_.steady_ms() - deployed_ms_));
+                 "reloaded in " + duration_text(clock_.steady_ms() - deployer_->began_ms()));
   }
   auto loaded = nlohmann::json::parse(json, nullptr, false);
   if (!loaded.is_object() || !loaded.contains("handlers")) return;

@@ -138,7 +138,6 @@ class App {
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<Successor> successor_;  // while this process takes another's place, and after
   std::unique_ptr<Upgrade> upgrade_;
-  std::int64_t deployed_ms_ = 0;
   std::int64_t deployed_wall_ms_ = 0;
   std::uint64_t deploys_ = 0;
   std::string build_error_;  // of the last build, unless it was served

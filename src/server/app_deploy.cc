@@ -215,7 +215,6 @@ void App::deploy() {
   candidate.plans = std::exchange(plans_, {});
   candidate.plans.resize(candidate.projects.size());
   if (!dev()) candidate.version = keep_builds();
-  deployed_ms_ = clock_.steady_ms();
   deployer_->deploy(std::move(candidate), [this](const Outcome& outcome) { deployed(outcome); });
 }
 

@@ -139,7 +139,7 @@ void Deployer::deploy(Candidate candidate, Done done) {
   running_ = std::make_unique<Running>();
   running_->candidate = std::move(candidate);
   running_->done = std::move(done);
-  running_->since_ms = world_.clock.steady_ms();
+  running_->since_ms = began_ms_ = world_.clock.steady_ms();
   running_->number = engine_.deploy(running_->candidate.deployment);
 }
 

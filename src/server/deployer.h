@@ -61,6 +61,8 @@ class Deployer {
            core::Report& report, const os::World& world, Compose compose);
   ~Deployer();
 
+  // On the steady clock; the last deploy's, 0 before the first.
+  std::int64_t began_ms() const { return began_ms_; }
   // A build is on its way, and has not failed for want of another to go back to.
   bool busy() const;
   // Takes the place of one that is not settled yet, whose `done` is told so.
@@ -118,6 +120,7 @@ class Deployer {
   std::optional<Candidate> good_;    // settled, and served unless running_ is
   std::optional<Candidate> former_;  // settled before it, while it is on probation
   std::uint64_t good_number_ = 0;
+  std::int64_t began_ms_ = 0;
   std::function<void()> when_back_;  // the former build serves again: who asked is told
   std::int64_t probation_until_ms_ = 0;
   os::TimerId settle_timer_;
