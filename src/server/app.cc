@@ -64,7 +64,7 @@ bool App::start() {
     const Status met = successor_->meet();
     if (!met) return fail(met.error().message), false;
   }
-  auto companions = Companions::find(os::program_path(), options_.node);
+  auto companions = worker::Companions::find(os::program_path(), options_.node);
   if (!companions) return fail(companions.error().message), false;
   companions_ = std::move(companions).value();
   if (!find_projects() || !adopt()) return false;
@@ -109,7 +109,7 @@ bool App::load_projects() {
   auto loaded = project::load_all(load_options());
   if (!loaded) return fail(loaded.error().message), false;
   read_ = std::move(loaded).value();
-  for (const project::Project& each : read_) console_.hide(secrets_of(each.worker_json));
+  for (const project::Project& each : read_) console_.hide(log::secrets_of(each.worker_json));
   return true;
 }
 
@@ -119,9 +119,10 @@ void App::make_engine() {
   const std::filesystem::path folder = std::filesystem::is_directory(first().root, ignored)
                                            ? first().root
                                            : std::filesystem::current_path();
-  launcher_ = std::make_unique<NodeLauncher>(
+  launcher_ = std::make_unique<worker::NodeLauncher>(
       context_, processes_, companions_, folder, options_.inspect,
-      [this](LogRecord record) { console_.write(std::move(record)); }, options_.host_memory_mb);
+      [this](log::LogRecord record) { console_.write(std::move(record)); },
+      options_.host_memory_mb);
   core::EngineOptions options;
   options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
   options.state = state_;
@@ -229,21 +230,21 @@ void App::await_upgrade_signal() {
 void App::make_builds() {
   for (project::Project& project : read_) {
     const bool is_first = builds_.empty();
-    WorkerBuild::Setting setting{context_, processes_, companions_, console_};
+    worker::WorkerBuild::Setting setting{context_, processes_, companions_, console_};
     setting.folder = is_first ? state_ / "bundle" : state_ / "bundle" / project.name;
     setting.dev = dev();
     setting.first = is_first;
     const std::size_t number = builds_.size();
-    WorkerBuild::Hooks hooks;
+    worker::WorkerBuild::Hooks hooks;
     hooks.on_built = [this] { deploy(); };
-    hooks.on_broken = [this, number](const BuildReport& report) {
+    hooks.on_broken = [this, number](const worker::BuildReport& report) {
       on_broken(builds_[number]->project(), report);
     };
     hooks.on_end = [this, number](os::ExitStatus status) {
       on_bundler_end(*builds_[number], status);
     };
-    builds_.push_back(
-        std::make_unique<WorkerBuild>(std::move(project), std::move(setting), std::move(hooks)));
+    builds_.push_back(std::make_unique<worker::WorkerBuild>(std::move(project), std::move(setting),
+                                                            std::move(hooks)));
   }
   read_.clear();
 }
@@ -255,7 +256,7 @@ void App::start_builds() {
   }
 }
 
-void App::on_broken(const project::Project& project, const BuildReport& report) {
+void App::on_broken(const project::Project& project, const worker::BuildReport& report) {
   const std::string whose = builds_.size() == 1 ? "" : " of " + project.name;
   console_.say(core::Level::kError, "the build" + whose + " is broken" +
                                         (serving_ ? "; the last good one goes on" : "") + "\n" +
@@ -281,7 +282,7 @@ std::string App::address() const {
   return address.find(':') != std::string::npos ? "[" + address + "]" : address;
 }
 
-void App::on_bundler_end(WorkerBuild& build, os::ExitStatus status) {
+void App::on_bundler_end(worker::WorkerBuild& build, os::ExitStatus status) {
   if (stopping_) return;
   if (!dev()) {
     if (build.bundle().empty() && exit_code_ == 0) {
@@ -341,8 +342,8 @@ void App::on_loaded(std::string_view json) {
 void App::on_load_failed(std::string_view json) {
   console_.say(core::Level::kError, "the code did not load" +
                                         std::string(serving_ ? "; the last good one goes on" : "") +
-                                        ": " + log_line(json));
-  if (coming()) return fail("the code did not load: " + log_line(json));
+                                        ": " + log::log_line(json));
+  if (coming()) return fail("the code did not load: " + log::log_line(json));
   if (!dev() && !serving_) return fail("nothing to serve");
   if (dev()) tell_listening();
 }
@@ -387,7 +388,7 @@ void App::reload_projects() {
   plans_ = std::move(plans).value();
   tell_plans();
   console_.say(core::Level::kInfo, "the configuration changed");
-  for (const project::Project& each : *loaded) console_.hide(secrets_of(each.worker_json));
+  for (const project::Project& each : *loaded) console_.hide(log::secrets_of(each.worker_json));
   for (std::size_t i = 0; i < builds_.size(); ++i) {
     const Status changed = builds_[i]->change(std::move((*loaded)[i]));
     if (!changed) return fail(changed.error().message);

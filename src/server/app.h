@@ -15,23 +15,23 @@
 #include "core/engine.h"
 #include "core/ledger_writer.h"
 #include "core/registry.h"
+#include "log/console.h"
 #include "net/server.h"
 #include "os/asio_world.h"
 #include "project/project.h"
-#include "server/console.h"
 #include "server/deploy_api.h"
 #include "server/deployer.h"
 #include "server/descriptor_watch.h"
 #include "server/health.h"
-#include "server/node_launcher.h"
 #include "server/options.h"
 #include "server/rehearse_api.h"
 #include "server/state_check.h"
 #include "server/successor.h"
 #include "server/tail.h"
 #include "server/upgrade.h"
-#include "server/versions.h"
-#include "server/worker_build.h"
+#include "worker/build.h"
+#include "worker/node_launcher.h"
+#include "worker/versions.h"
 
 namespace hearth::server {
 
@@ -83,8 +83,8 @@ class App {
   void make_engine();
   void make_builds();
   void start_builds();
-  void on_broken(const project::Project& project, const BuildReport& report);
-  void on_bundler_end(WorkerBuild& build, os::ExitStatus status);
+  void on_broken(const project::Project& project, const worker::BuildReport& report);
+  void on_bundler_end(worker::WorkerBuild& build, os::ExitStatus status);
   const project::Project& first() const { return builds_.front()->project(); }
   void on_serving();
   void tell_listening();
@@ -114,21 +114,22 @@ class App {
   os::SystemProcesses processes_{context_};
   boost::asio::signal_set signals_{context_};
   boost::asio::signal_set upgrade_signal_{context_};
-  Console console_;
+  log::Console console_;
   DescriptorWatch descriptors_{clock_, console_};
   const std::int64_t started_ms_;
-  Companions companions_;
-  std::vector<project::Project> read_;                // until there are builds of them
-  std::vector<std::unique_ptr<WorkerBuild>> builds_;  // of each worker; the first gets the requests
+  worker::Companions companions_;
+  std::vector<project::Project> read_;  // until there are builds of them
+  std::vector<std::unique_ptr<worker::WorkerBuild>>
+      builds_;  // of each worker; the first gets the requests
   std::filesystem::path state_;
   std::unique_ptr<core::Registry> registry_;
-  std::unique_ptr<VersionStore> versions_;
+  std::unique_ptr<worker::VersionStore> versions_;
   std::vector<project::MigrationPlan> plans_;  // of each worker against what is stored
   std::string stored_version_;                 // that is served from the start; empty: builds
   std::map<std::string, std::string> beside_;  // secrets of the configuration beside this server
   std::unique_ptr<core::LedgerWriter> ledger_writer_;
   std::unique_ptr<core::Ledger> ledger_;
-  std::unique_ptr<NodeLauncher> launcher_;
+  std::unique_ptr<worker::NodeLauncher> launcher_;
   std::unique_ptr<core::Engine> engine_;
   std::unique_ptr<Deployer> deployer_;
   std::unique_ptr<net::Server> network_;

@@ -32,7 +32,7 @@ bool App::open_state(const fs::path& path) {
   if (!successor_) remove_rehearsal(state_);
   const Status moved = successor_ ? Status() : core::move_trash(state_, *registry_);
   if (!moved) return fail(moved.error().message), false;
-  versions_ = std::make_unique<VersionStore>(state_, *registry_);
+  versions_ = std::make_unique<worker::VersionStore>(state_, *registry_);
   return true;
 }
 
@@ -63,10 +63,10 @@ bool App::read_stored() {
   stored_version_ = versions_->current();
   const auto manifest = versions_->manifest(stored_version_);
   if (!manifest) return fail(manifest.error().message), false;
-  auto projects = projects_of(*manifest, versions_->folder_of(stored_version_));
+  auto projects = worker::projects_of(*manifest, versions_->folder_of(stored_version_));
   if (!projects) return fail(projects.error().message), false;
   // Secrets that are beside this server are not in the version.
-  if (!read_.empty()) beside_ = secret_values(read_);
+  if (!read_.empty()) beside_ = worker::secret_values(read_);
   read_ = std::move(projects).value();
   return true;
 }
@@ -123,13 +123,13 @@ void App::make_deployer() {
                                          os::World{clock_, loop_, processes_},
                                          [this](const std::vector<project::Project>& projects) {
                                            for (const auto& each : projects)
-                                             console_.hide(secrets_of(each.worker_json));
+                                             console_.hide(log::secrets_of(each.worker_json));
                                            return compose(projects);
                                          });
   if (stored_version_.empty()) {
     std::vector<project::Project> here;
     for (const auto& build : builds_) here.push_back(build->project());
-    beside_ = secret_values(here);
+    beside_ = worker::secret_values(here);
   }
   deployer_->set_secrets(beside_);
   const std::string refusal =
@@ -173,13 +173,13 @@ core::Deployment App::compose(const std::vector<project::Project>& projects) con
 // A build in `serve` is a version like those that were deployed.
 std::string App::keep_builds() {
   const std::string before = versions_->current();
-  std::vector<BuiltWorker> built;
+  std::vector<worker::BuiltWorker> built;
   std::string from;
   for (const auto& build : builds_) {
     built.push_back({build->project(), build->bundle()});
     from += (from.empty() ? "" : " and ") + build->project().config_path.string();
   }
-  auto package = make_package(built);
+  auto package = worker::make_package(built);
   if (coming()) return package ? versions_->current_if_same(*package) : std::string();
   auto kept = package ? versions_->keep(*package, "", kBuiltHere + from, clock_.wall_ms())
                       : Result<std::string>(package.error());

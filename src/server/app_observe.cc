@@ -59,7 +59,7 @@ ServerHealth App::health() const {
 
 std::string App::environment(std::size_t number) const {
   const project::Project& project = builds_[number]->project();
-  const CodeFacts& facts = builds_[number]->facts();
+  const worker::CodeFacts& facts = builds_[number]->facts();
   // What the configuration says now, which may be broken since it was served.
   project::LoadOptions options = load_options();
   if (number > 0) {
@@ -72,8 +72,8 @@ std::string App::environment(std::size_t number) const {
     }
   }
   std::vector<project::Finding> findings = project::inspect(options).findings;
-  for (auto& each : check_exports(project, facts)) findings.push_back(std::move(each));
-  for (auto& each : check_code(project, facts)) findings.push_back(std::move(each));
+  for (auto& each : worker::check_exports(project, facts)) findings.push_back(std::move(each));
+  for (auto& each : worker::check_code(project, facts)) findings.push_back(std::move(each));
   std::string text = environment_json(project, facts, findings)
                          .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   // The diff of an edit to .dev.vars shows the lines around it.

@@ -30,7 +30,7 @@ void fail(const admin::Responder& responder, std::uint16_t status, const std::st
 }  // namespace
 
 DeployApi::DeployApi(boost::asio::io_context& loop, const os::Clock& clock, Deployer& deployer,
-                     VersionStore& versions, std::string refusal)
+                     worker::VersionStore& versions, std::string refusal)
     : loop_(loop),
       timer_(loop),
       clock_(clock),
@@ -48,7 +48,7 @@ void DeployApi::add_routes(admin::Server& server) {
               [this](const admin::Request& request, admin::Responder responder) {
                 deploy(request, responder);
               },
-              kPackageBytesMax, "a package of code: checked, switched to, settled"});
+              worker::kPackageBytesMax, "a package of code: checked, switched to, settled"});
   server.add({"POST", "/_hearth/rollback",
               [this](const admin::Request& request, admin::Responder responder) {
                 rollback(request, responder);

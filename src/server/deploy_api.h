@@ -17,7 +17,7 @@
 #include "admin/server.h"
 #include "os/world.h"
 #include "server/deployer.h"
-#include "server/versions.h"
+#include "worker/versions.h"
 
 namespace hearth::server {
 
@@ -25,7 +25,7 @@ class DeployApi {
  public:
   // `refusal`: why this server takes no deploys; empty: it does.
   DeployApi(boost::asio::io_context& loop, const os::Clock& clock, Deployer& deployer,
-            VersionStore& versions, std::string refusal);
+            worker::VersionStore& versions, std::string refusal);
   ~DeployApi();
   void add_routes(admin::Server& server);
 
@@ -45,7 +45,7 @@ class DeployApi {
   boost::asio::steady_timer timer_;
   const os::Clock& clock_;
   Deployer& deployer_;
-  VersionStore& versions_;
+  worker::VersionStore& versions_;
   const std::string refusal_;
   std::deque<std::function<void()>> waiting_;
   bool unpacking_ = false;

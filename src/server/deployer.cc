@@ -33,7 +33,7 @@ struct Deployer::Running {
 };
 
 Deployer::Deployer(Setting setting, core::Engine& engine, core::Registry& registry,
-                   VersionStore& versions, core::Report& report, const os::World& world,
+                   worker::VersionStore& versions, core::Report& report, const os::World& world,
                    Compose compose)
     : setting_(std::move(setting)),
       engine_(engine),
@@ -65,7 +65,7 @@ Result<Candidate> Deployer::candidate_of(const Json& manifest, const std::filesy
                                          const std::map<std::string, std::string>& given,
                                          const std::vector<std::string>& confirmed,
                                          Purpose purpose) {
-  auto projects = projects_of(manifest, folder);
+  auto projects = worker::projects_of(manifest, folder);
   if (!projects) return projects.error();
   if (purpose == Purpose::kDeploy) {
     if (const Status whole = has_all_workers(projects.value()); !whole) return whole.error();
@@ -104,14 +104,14 @@ Result<Candidate> Deployer::candidate_of(const Json& manifest, const std::filesy
 
 void Deployer::give_secrets(project::Project& project,
                             const std::map<std::string, std::string>& all) {
-  std::map<std::string, std::string> secrets = secrets_for(all, project.name);
+  std::map<std::string, std::string> secrets = worker::secrets_for(all, project.name);
   Json document = Json::parse(project.worker_json);
   for (const Json& each : document["bindings"]) {
     const std::string name = each.value("name", "");
     const char* value = each.value("type", "") == "secret" ? std::getenv(name.c_str()) : nullptr;
     if (value != nullptr) secrets.emplace(name, value);
   }
-  for (std::string& each : fill_secrets(document, secrets)) {
+  for (std::string& each : worker::fill_secrets(document, secrets)) {
     missing_secrets_.push_back(std::move(each));
   }
   project.worker_json = document.dump();

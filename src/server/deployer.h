@@ -22,7 +22,7 @@
 #include "project/migration_plan.h"
 #include "project/project.h"
 #include "server/state_check.h"
-#include "server/versions.h"
+#include "worker/versions.h"
 
 namespace hearth::server {
 
@@ -57,8 +57,9 @@ class Deployer {
   using Compose = std::function<core::Deployment(const std::vector<project::Project>&)>;
   using Done = std::function<void(const Outcome&)>;
 
-  Deployer(Setting setting, core::Engine& engine, core::Registry& registry, VersionStore& versions,
-           core::Report& report, const os::World& world, Compose compose);
+  Deployer(Setting setting, core::Engine& engine, core::Registry& registry,
+           worker::VersionStore& versions, core::Report& report, const os::World& world,
+           Compose compose);
   ~Deployer();
 
   // On the steady clock; the last deploy's, 0 before the first.
@@ -110,7 +111,7 @@ class Deployer {
   const Setting setting_;
   core::Engine& engine_;
   core::Registry& registry_;
-  VersionStore& versions_;
+  worker::VersionStore& versions_;
   core::Report& report_;
   const os::World world_;
   const Compose compose_;

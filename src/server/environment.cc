@@ -38,7 +38,7 @@ bool concerns(const Finding& finding, const std::string& name, const std::string
 }
 
 void describe_namespace(Json& entry, const Json& binding, const project::Project& project,
-                        const CodeFacts& facts) {
+                        const worker::CodeFacts& facts) {
   const std::string name = binding.value("name", "");
   const auto own = std::find_if(project.bindings.begin(), project.bindings.end(),
                                 [&](const auto& each) { return each.name == name; });
@@ -56,7 +56,8 @@ void describe_namespace(Json& entry, const Json& binding, const project::Project
   entry["url"] = "/agents/" + own->url_segment + "/:name";
 }
 
-Json describe_entry(const Json& binding, const project::Project& project, const CodeFacts& facts) {
+Json describe_entry(const Json& binding, const project::Project& project,
+                    const worker::CodeFacts& facts) {
   const std::string kind = binding.value("type", "");
   Json entry{{"name", binding.value("name", "")}, {"kind", kind}};
   if (kind == "durable_object") describe_namespace(entry, binding, project, facts);
@@ -100,7 +101,7 @@ Json finding_json(const Finding& each, const std::filesystem::path& root) {
   return finding;
 }
 
-Json environment_json(const project::Project& project, const CodeFacts& facts,
+Json environment_json(const project::Project& project, const worker::CodeFacts& facts,
                       const std::vector<Finding>& findings) {
   Json answer{{"worker", project.name}, {"entries", Json::array()}, {"diagnostics", Json::array()}};
   const Json document = Json::parse(project.worker_json, nullptr, false);

@@ -8,11 +8,12 @@
 
 #include "project/finding.h"
 #include "project/project.h"
-#include "server/code_checks.h"
+#include "worker/code_checks.h"
 
 namespace hearth::server {
 
-nlohmann::ordered_json environment_json(const project::Project& project, const CodeFacts& facts,
+nlohmann::ordered_json environment_json(const project::Project& project,
+                                        const worker::CodeFacts& facts,
                                         const std::vector<project::Finding>& findings);
 
 // One finding, with the catalogue's words; paths are relative to `root` where they are below it.

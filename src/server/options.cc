@@ -21,7 +21,7 @@ struct Raw {
 };
 
 void add_log_options(CLI::App& command, Raw& raw) {
-  LogFileOptions& file = raw.options.log.file;
+  log::LogFileOptions& file = raw.options.log.file;
   command
       .add_option("--log-format", raw.log_format,
                   "pretty: for people; json: one object a line (default: pretty on a terminal)")
@@ -44,9 +44,9 @@ void add_log_options(CLI::App& command, Raw& raw) {
 
 void set_log_options(Options& options, const Raw& raw) {
   if (!raw.log_format.empty()) {
-    options.log.format = raw.log_format == "json" ? LogFormat::kJson : LogFormat::kPretty;
+    options.log.format = raw.log_format == "json" ? log::LogFormat::kJson : log::LogFormat::kPretty;
   }
-  if (!raw.log_level.empty()) options.log.level = level_named(raw.log_level);
+  if (!raw.log_level.empty()) options.log.level = log::level_named(raw.log_level);
 }
 
 // What says which project is meant, and how it is read.

@@ -10,7 +10,7 @@
 
 #include "base/limits.h"
 #include "core/origins.h"
-#include "server/console.h"
+#include "log/console.h"
 
 namespace hearth::server {
 
@@ -42,7 +42,7 @@ struct Options {
   std::uint32_t ping_s = kPingIntervalMs / 1000;  // 0: idle WebSockets are not pinged
   // A host whose event loop is blocked for so long is ended; 0: never. Absent: 5 in dev, else 30.
   std::optional<std::uint32_t> hang_timeout_s;
-  LogOptions log;
+  log::LogOptions log;
   std::vector<std::string> yes_delete;  // classes whose agents a migration may delete
   unsigned request_timeout_s = 100;     // until a response begins; 0: for ever
   unsigned quarantine_deaths = 3;       // of hosts in a minute; 0: no agent is quarantined

@@ -12,9 +12,9 @@
 #include "core/agent_file.h"
 #include "core/state_access.h"
 #include "os/files.h"
-#include "server/package.h"
 #include "server/rehearsal.h"
 #include "server/rehearsal_copies.h"
+#include "worker/package.h"
 
 namespace hearth::server {
 
@@ -95,7 +95,7 @@ void RehearseApi::add_routes(admin::Server& server) {
               [this](const admin::Request& request, admin::Responder responder) {
                 begin(request, responder);
               },
-              kPackageBytesMax,
+              worker::kPackageBytesMax,
               "a package of code: started on copies of agents; ?agents= of a class, &seconds= for "
               "one to start"});
 }
@@ -131,7 +131,7 @@ void RehearseApi::begin(const admin::Request& request, const admin::Responder& r
   beside(
       [job = job_, state = parts_.state] {
         remove_rehearsal(state);
-        job->manifest = unpack(job->package, job->folder / "version");
+        job->manifest = worker::unpack(job->package, job->folder / "version");
         job->package = {};
       },
       &RehearseApi::unpacked);

@@ -17,7 +17,7 @@
 #include "core/registry.h"
 #include "os/world.h"
 #include "server/deployer.h"
-#include "server/node_launcher.h"
+#include "worker/node_launcher.h"
 
 namespace hearth::server {
 
@@ -32,7 +32,7 @@ class RehearseApi {
     core::Engine& engine;
     core::Registry& registry;
     Deployer& deployer;
-    NodeLauncher launcher;
+    worker::NodeLauncher launcher;
     std::filesystem::path state;
   };
   // `refusal`: why this server rehearses nothing; empty: it does.

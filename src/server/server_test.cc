@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
+#include "log/console.h"
 #include "server/banner.h"
-#include "server/bundler.h"
-#include "server/console.h"
 #include "server/options.h"
+#include "worker/bundler.h"
 
 namespace hearth::server {
 namespace {
@@ -59,26 +59,27 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(BuildReport, IsReadAndItsErrorsAreShownWithTheirLine) {
-  auto good = read_report(R"({"ok":true,"bundle":"/b.mjs","exports":["A","default"],"ms":41})");
+  auto good =
+      worker::read_report(R"({"ok":true,"bundle":"/b.mjs","exports":["A","default"],"ms":41})");
   ASSERT_TRUE(good);
   EXPECT_TRUE(good->ok);
   EXPECT_EQ(good->bundle, "/b.mjs");
   EXPECT_EQ(good->exports.size(), 2u);
   const char* broken =
       R"({"ok":false,"errors":[{"text":"Expected \";\"","file":"src/a.ts","line":3,"column":5,"lineText":"let x y","notes":[]}]})";
-  auto bad = read_report(broken);
+  auto bad = worker::read_report(broken);
   ASSERT_TRUE(bad);
   EXPECT_EQ(bad->errors, "  src/a.ts:3:5: Expected \";\"\n      let x y\n          ^");
   EXPECT_EQ(bad->fault.where, "src/a.ts:3:5");
   EXPECT_EQ(bad->fault.status, 503);
-  EXPECT_FALSE(read_report("hello"));
+  EXPECT_FALSE(worker::read_report("hello"));
 }
 
 TEST(LogLine, NamesTheAgentAndShowsTheStackOnce) {
   const char* json = R"json({"message":"boom","class":"Coder","agent":"default",)json"
                      R"json("stack":"Error: boom\n    at f (a.ts:1:2)\n    at g (a.ts:3:4)"})json";
-  EXPECT_EQ(log_line(json), "Coder/default: boom\n    at f (a.ts:1:2)\n    at g (a.ts:3:4)");
-  EXPECT_EQ(log_line("plain"), "plain");
+  EXPECT_EQ(log::log_line(json), "Coder/default: boom\n    at f (a.ts:1:2)\n    at g (a.ts:3:4)");
+  EXPECT_EQ(log::log_line("plain"), "plain");
 }
 
 TEST(Banner, ListsAgentsAndKeys) {

@@ -6,19 +6,19 @@ namespace hearth::server {
 namespace {
 
 std::string skipped_text(std::uint64_t skipped, std::int64_t wall_ms) {
-  LogRecord record{.level = core::Level::kWarn, .wall_ms = wall_ms, .message = {}};
+  log::LogRecord record{.level = core::Level::kWarn, .wall_ms = wall_ms, .message = {}};
   record.message = std::to_string(skipped) + (skipped == 1 ? " line" : " lines") +
                    " skipped: this follower did not keep up";
   record.dropped = skipped;
-  return json_text(record);
+  return log::json_text(record);
 }
 
 }  // namespace
 
-bool TailFilter::takes(const LogRecord& record) const {
+bool TailFilter::takes(const log::LogRecord& record) const {
   if (record.level < level) return false;
   return agent.empty() || record.agent == agent || record.class_name == agent ||
-         agent_label(record) == agent;
+         log::agent_label(record) == agent;
 }
 
 Tail::~Tail() {
@@ -40,7 +40,7 @@ void Tail::add_route(admin::Server& server) {
 void Tail::follow(const admin::Request& request, const admin::Responder& responder) {
   TailFilter filter{.agent = request.field("agent")};
   if (request.has_field("level")) {
-    const auto level = level_named(request.field("level"));
+    const auto level = log::level_named(request.field("level"));
     if (!level) {
       return responder.fail(400, {}, "level is \"" + request.field("level") + "\"",
                             "debug, info, warn or error");
@@ -62,7 +62,7 @@ void Tail::leave(Followers::iterator follower) {
   if (followers_.empty()) console_.remove_listener(*this);
 }
 
-void Tail::on_record(const LogRecord& record) {
+void Tail::on_record(const log::LogRecord& record) {
   std::string line;  // made once for all
   for (auto next = followers_.begin(); next != followers_.end();) {
     Follower& each = *next++;  // who turns out to have left goes
@@ -74,7 +74,7 @@ void Tail::on_record(const LogRecord& record) {
       }
       each.skipped = 0;
     }
-    if (line.empty()) line = json_text(record);
+    if (line.empty()) line = log::json_text(record);
     if (!each.responder.write(line)) ++each.skipped;
   }
 }

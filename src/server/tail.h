@@ -11,7 +11,7 @@
 #include <string>
 
 #include "admin/server.h"
-#include "server/console.h"
+#include "log/console.h"
 
 namespace hearth::server {
 
@@ -19,14 +19,14 @@ namespace hearth::server {
 struct TailFilter {
   core::Level level = core::Level::kDebug;
   std::string agent;  // empty: all, and hearth's own lines
-  bool takes(const LogRecord& record) const;
+  bool takes(const log::LogRecord& record) const;
 };
 
-class Tail final : LogListener {
+class Tail final : log::LogListener {
  public:
   static constexpr std::size_t kFollowersMax = 32;
 
-  explicit Tail(Console& console) : console_(console) {}
+  explicit Tail(log::Console& console) : console_(console) {}
   ~Tail() override;
   Tail(const Tail&) = delete;
   Tail& operator=(const Tail&) = delete;
@@ -42,11 +42,11 @@ class Tail final : LogListener {
   };
   using Followers = std::list<Follower>;
 
-  void on_record(const LogRecord& record) override;
+  void on_record(const log::LogRecord& record) override;
   void follow(const admin::Request& request, const admin::Responder& responder);
   void leave(Followers::iterator follower);
 
-  Console& console_;
+  log::Console& console_;
   Followers followers_;
 };
 

@@ -12,10 +12,10 @@
 #include <string>
 
 #include "core/fault.h"
+#include "log/console.h"
 #include "net/server.h"
 #include "os/asio_world.h"
 #include "project/project.h"
-#include "server/console.h"
 #include "server/options.h"
 
 namespace hearth::server {
@@ -51,7 +51,7 @@ class WaitingRoom final : net::ServerEvents {
   boost::asio::io_context context_{1};
   os::AsioLoop loop_{context_};
   boost::asio::signal_set signals_{context_};
-  Console console_{options_.log};
+  log::Console console_{options_.log};
   std::unique_ptr<net::Server> network_;
   core::Fault fault_;
   std::string told_;

@@ -1,6 +1,6 @@
 // What one source file says that concerns the configuration: entries of `env` that it reads, calls of
 // routeAgentRequest, agents that clients ask for, classes, and what it imports and exports. Places are
-// offsets in bytes; judging them is the core's part (src/server/doctor).
+// offsets in bytes; judging them is the core's part (src/worker/code_checks).
 import { isBuiltin } from "node:module";
 
 import { closing, tokenize, unquoted, type Token } from "./lexer.ts";

@@ -1,5 +1,5 @@
 // The project's secrets, kept out of what a host tells clients by itself; the core does the same for the
-// log and for its own answers (src/server/redactor.h), and knows more forms of them.
+// log and for its own answers (src/log/redactor.h), and knows more forms of them.
 import type { WorkerPart } from "../worker/document.ts";
 
 const SECRET_CHARACTERS_MIN = 6; // shorter ones would be found everywhere
