@@ -100,6 +100,21 @@ TEST_F(CoreTest, EndsAHostWhoseEventLoopIsBlocked) {
   EXPECT_FALSE(network.sockets[socket.value].close_code);
 }
 
+TEST_F(CoreTest, EndsABlockedHostThatHasNoEventOfTheCores) {
+  boot();
+  const net::SocketId socket = open_socket(host(), "a", connection(1));
+  FakeHost& first = host();
+  world.advance(120'000);
+  EXPECT_FALSE(first.killed) << "nothing to do is no sign of anything";
+  first.blocked = true;
+  world.advance(29'000);
+  EXPECT_FALSE(first.killed);
+  world.advance(10'000);
+  EXPECT_TRUE(first.killed);
+  EXPECT_TRUE(report.has("R409"));
+  EXPECT_FALSE(network.sockets[socket.value].close_code);
+}
+
 TEST_F(CoreTest, TurnsTheSdksWordsForAnUnknownAgentIntoItsCause) {
   boot();
   const std::uint64_t fresh = request("/agents/Room/a");

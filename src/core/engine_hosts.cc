@@ -90,22 +90,23 @@ void Engine::on_unavailable(std::string_view) {
   }
 }
 
-// R409: a host that has work and whose loop has not turned for too long is ended, alone; its
-// sockets stay and the next host goes on. A loop that only waits turns when it is nudged.
+// R409: a host whose loop has not turned for too long is ended, alone; its sockets stay and the
+// next host goes on. A loop that only waits turns when it is nudged. Those that have no event of
+// the core's are watched too: a timer may block them, or a call from another host.
 void Engine::look_for_blocked_hosts() {
   const std::int64_t now_ms = world_.clock.steady_ms();
   for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
     Host* host = supervisor_.active(slot);
     if (host == nullptr) continue;
     const std::uint64_t heartbeat = host->heartbeat();
-    const bool works = host->events().in_flight() > 0 || host->link().buffered() > 0;
-    if (!works || heartbeat != std::exchange(host->heartbeat_seen, heartbeat)) {
+    if (!host->heartbeat_seen || heartbeat != *host->heartbeat_seen) {
+      host->heartbeat_seen = heartbeat;
       host->heartbeat_since_ms = now_ms;
     } else if (now_ms - host->heartbeat_since_ms >= options_.blocked_ms_max) {
       end_blocked(*host);
     }
     // Of no socket: a host does nothing for it but wake.
-    if (works) host->send(wire::AutoResponded{ConnectionId{}, 0});
+    host->send(wire::AutoResponded{ConnectionId{}, 0});
   }
   watch_hosts();
 }

@@ -75,8 +75,8 @@ class Host final : LinkEvents {
   HostLink& link() { return *link_; }
   EventTable& events() { return *table_; }
   std::uint64_t heartbeat() const;
-  // The watchdog's own: what it saw last, and since when.
-  std::uint64_t heartbeat_seen = 0;
+  // The watchdog's own: what it saw last, and since when; nothing before it first looked.
+  std::optional<std::uint64_t> heartbeat_seen;
   std::int64_t heartbeat_since_ms = 0;
   bool connected() const { return link_ && link_->open(); }
 
