@@ -37,6 +37,11 @@ export const catalogue = {
     cause: "A promise was rejected and nobody awaited it.",
     cure: "Await the promise, or give it to ctx.waitUntil.",
   },
+  R413: {
+    title: "Not available for now",
+    cause: "The build is broken, the code is reloaded, or hearth is shutting down.",
+    cure: "Mend the build error that the message tells, or ask again in a moment.",
+  },
   R414: {
     title: "The agent is quarantined",
     cause: "Hosts ended again and again while this agent was at work, so it may not run.",

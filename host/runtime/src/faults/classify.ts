@@ -13,8 +13,8 @@ export interface Classified {
 
 /** What the SDKs say of an agent that has no name: reached by an id of newUniqueId, or past the SDK. */
 const UNNAMED = / could not determine its Durable Object name\. |^Attempting to read \.name on .* before it was set|^Missing namespace or room headers when connecting to /;
-/** A name or an id that is not usable is most often the client's. */
-const STATUS: Partial<Record<FaultCode, number>> = { R404: 400, R415: 503 };
+/** A name or an id that is not usable is most often the client's; another host's end passes. */
+const STATUS: Partial<Record<FaultCode, number>> = { R404: 400, R413: 503, R415: 503 };
 
 export function classify(error: unknown, bound: (name: string) => boolean): Classified {
   const marked = codeOf(error);

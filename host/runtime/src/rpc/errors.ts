@@ -2,6 +2,8 @@
 // stack and own properties (retryable, overloaded, durableObjectReset, code, cause …), and `remote`,
 // which says that it was thrown elsewhere.
 
+import { coded } from "../faults/coded.ts";
+
 const CONSTRUCTORS: Record<string, ErrorConstructor> = {
   Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
 };
@@ -88,7 +90,7 @@ export function markRemote(thrown: unknown, agent: string | null): unknown {
 
 /** What everybody gets who waited for a host that is gone. */
 export function connectionLost(): Error {
-  return Object.assign(new Error("Network connection lost."), { retryable: true });
+  return coded(Object.assign(new Error("Network connection lost."), { retryable: true }), "R413");
 }
 
 export function dataCloneError(message: string): DOMException {
