@@ -140,7 +140,7 @@ run_e2e() {
   local files
   mapfile -t files < <(find tests -path tests/projects -prune -o -name '*.test.mjs' ! -name 'browser*' -print | sort)
   node_tests "end to end" 3 "${files[@]}"
-  HEARTH_ARGS="--hosts 2" node_tests "end to end, two hosts" 3 tests/e2e/{raw,agents,mcp}.test.mjs
+  HEARTH_ARGS="--hosts 2" node_tests "end to end, two hosts" 3 tests/e2e/{raw,agents,mcp,answers,logs,facets}.test.mjs
 }
 
 run_browser() {

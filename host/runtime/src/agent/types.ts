@@ -127,6 +127,11 @@ export interface RuntimeServices {
   connectionOf(webSocket: object): number | Promise<number>;
   /** The agent of this host whose response a client end came in, if its end ends with its life. */
   socketOwner(webSocket: object): AgentInstance | null;
+  /** Errors that the SDK hid behind responses it made of them, for the host that answers. */
+  readonly complaints?: {
+    madeOf(body: unknown): Error | undefined;
+    learn(body: unknown, error: Error): void;
+  };
   /** What another host asks of this one itself. */
   hostCall?(action: string, args: readonly unknown[]): Promise<void>;
   /** A socket to put into a Response here for one that another host holds. */

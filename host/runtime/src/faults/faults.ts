@@ -6,12 +6,11 @@ import type { ReportDetails } from "../agent/host.ts";
 import { whereOf } from "../worker/where.ts";
 import { catalogue, type FaultCode } from "./catalogue.ts";
 import { classify } from "./classify.ts";
-import { SdkComplaints } from "./sdk.ts";
+import { SdkComplaints, textOf } from "./sdk.ts";
 
 const REFUSED = "R414 "; // how the message begins of an agent that the core lets not run
 const UNKNOWN_AGENT_ERROR = "Cannot read properties of undefined (reading 'idFromName')";
 const UNKNOWN_AGENT_ANSWER = "Invalid request";
-const BODY_BYTES_MAX = 64 * 1024;
 const CLOSE_REASON_BYTES_MAX = 123;
 const CLOSE_ERROR = 1011;
 const CLOSE_UNTIL_EDITED = 4500;
@@ -92,8 +91,7 @@ export class Faults {
       if (segment === undefined || textOf(body) !== UNKNOWN_AGENT_ANSWER) return undefined;
       return { code: "R401", message: catalogue.R401.cause, segment };
     }
-    if (status !== 500 || !this.complaints.anyFailure) return undefined;
-    const error = this.complaints.failure(textOf(body) ?? "");
+    const error = status === 500 ? this.complaints.madeOf(body) : undefined;
     return error === undefined ? undefined : this.ofRequest(error, url);
   }
 
@@ -136,9 +134,4 @@ function shortened(reason: string): string {
     kept += character;
   }
   return `${kept}...`;
-}
-
-function textOf(body: unknown): string | undefined {
-  if (typeof body === "string") return body;
-  return body instanceof Uint8Array && body.byteLength <= BODY_BYTES_MAX ? Buffer.from(body).toString("utf8") : undefined;
 }

@@ -7,6 +7,7 @@
 const UNKNOWN_AGENT =
   /^The (?:URL|url) (\S+) (?:with namespace "([^"]*)" and name "[^"]*" )?does not match any (?:Durable Object binding|server namespace)/;
 const FAILED = /^Error in [^\n]* (fetch|webSocketMessage|webSocketClose|webSocketError):$/;
+const BODY_BYTES_MAX = 64 * 1024;
 const KEPT_MAX = 64;
 const TEXT_MAX = 4096;
 
@@ -78,4 +79,21 @@ export class SdkComplaints {
   failure(text: string): Error | undefined {
     return this.#failures.take(text);
   }
+
+  /** The same, of a whole body. */
+  madeOf(body: unknown): Error | undefined {
+    return this.anyFailure ? this.failure(textOf(body) ?? "") : undefined;
+  }
+
+  /** Another host's SDK has said this error, and made the body of it. */
+  learn(body: unknown, error: Error): void {
+    const text = textOf(body);
+    if (text !== undefined) this.#failures.put(text, error);
+  }
+}
+
+/** Of a body that is whole and not large. */
+export function textOf(body: unknown): string | undefined {
+  if (typeof body === "string") return body;
+  return body instanceof Uint8Array && body.byteLength <= BODY_BYTES_MAX ? Buffer.from(body).toString("utf8") : undefined;
 }

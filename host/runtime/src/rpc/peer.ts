@@ -4,6 +4,7 @@
 // gone everything that waits for it fails with "Network connection lost.". On the JavaScript thread.
 import type { Addon } from "../addon.ts";
 import { overloaded } from "../agent/errors.ts";
+import { type Cause, currentCause, runFor } from "../agent/scope.ts";
 import type { AgentAddress, Peers, RuntimeServices } from "../agent/types.ts";
 import { headersFromPacked, packHeaders } from "../web/headers.ts";
 import { abortRequest, makeRequest, Request as OurRequest, takeRequest } from "../web/request.ts";
@@ -26,10 +27,12 @@ const WHOLE_BODY_BYTES = 1024 * 1024;
 const RAW = 1;
 const RAW_HEADER_BYTES = 6;
 
+/** The core's event behind a call: [request, connection]; null: none. */
+type WireCause = readonly [number, number] | null;
 type Body = null | string | Uint8Array | readonly ["stream", number];
 type Message =
-  | readonly ["call", number, Target, readonly string[], unknown[] | null]
-  | readonly ["fetch", number, Target, WireRequest]
+  | readonly ["call", number, Target, readonly string[], unknown[] | null, WireCause]
+  | readonly ["fetch", number, Target, WireRequest, WireCause]
   | readonly ["return", number, unknown]
   | readonly ["throw", number, unknown]
   | readonly ["finish", number]
@@ -43,6 +46,8 @@ interface WireRequest {
 }
 interface WireResponse {
   status: number; statusText: string; headers: string; body: Body; socket: number | null;
+  /** The error that the SDK made the body of, as the host says that ran it. */
+  hidden?: Error;
 }
 
 type MakeHooks = {
@@ -58,6 +63,16 @@ function addressOf([namespace, id, name]: readonly [number, string, string]): Ag
 
 function targetOf({ namespace, id, name }: AgentAddress): Target {
   return ["agent", namespace, id, name];
+}
+
+function causeNow(): WireCause {
+  const { request, connection }: Cause = currentCause();
+  return request === 0 && connection === 0 ? null : [request, connection];
+}
+
+/** As the worker's own code of that event, so that what is logged there tells it. */
+function asOf<R>(cause: WireCause | undefined, work: () => R): R {
+  return cause ? runFor(null, { request: cause[0], connection: cause[1] }, work) : work();
 }
 
 /** A promise's two ends. */
@@ -115,7 +130,7 @@ class Session implements Table, ObjectSession {
   call(target: Target, path: readonly string[], args: Payload | null): Reply {
     try {
       const values = args === null ? null : (args.value as unknown[]);
-      return this.#ask((question) => this.#send(["call", question, target, path, values], args?.plain ?? true));
+      return this.#ask((question) => this.#send(["call", question, target, path, values, causeNow()], args?.plain ?? true));
     } catch (error) {
       return failed(error);
     } finally {
@@ -151,7 +166,7 @@ class Session implements Table, ObjectSession {
     let asked = 0;
     const reply = this.#ask((question) => {
       asked = question;
-      return this.#send(["fetch", question, target, wire], true);
+      return this.#send(["fetch", question, target, wire, causeNow()], true);
     });
     const abort = (): void => {
       if (!this.waitsFor(asked)) return;
@@ -167,6 +182,7 @@ class Session implements Table, ObjectSession {
   }
 
   #response(wire: WireResponse): OurResponse {
+    if (wire.hidden !== undefined) this.#services.complaints?.learn(wire.body, wire.hidden);
     const webSocket = wire.socket === null ? null : this.#sockets.borrow(wire.socket);
     return makeResponse(wire.status, wire.statusText, wire.headers, this.#receiveBody(wire.body), webSocket as never);
   }
@@ -194,8 +210,8 @@ class Session implements Table, ObjectSession {
     const message = decode(data, this) as Message;
     const hooks = this.#decoded;
     switch (message[0]) {
-      case "call": return this.#onCall(message[1], message[2], message[3], message[4], hooks);
-      case "fetch": return void this.#onFetch(message[1], message[2], message[3]);
+      case "call": return this.#onCall(message[1], message[2], message[3], message[4], message[5], hooks);
+      case "fetch": return void asOf(message[4], () => this.#onFetch(message[1], message[2], message[3]));
       case "return": return this.#onReturn(message[1], new Payload(message[2], hooks.length > 0 ? hooks : null, false));
       case "throw": return this.#settle(message[1])?.reject(message[2]);
       case "finish": return this.#onFinish(message[1]);
@@ -222,11 +238,11 @@ class Session implements Table, ObjectSession {
     return hook;
   }
 
-  #onCall(question: number, target: Target, path: readonly string[], args: unknown[] | null, hooks: Hook[]): void {
+  #onCall(question: number, target: Target, path: readonly string[], args: unknown[] | null, cause: WireCause, hooks: Hook[]): void {
     const payload = args === null ? null : new Payload(args, hooks.length > 0 ? hooks : null, false);
     let reply: Reply;
     try {
-      reply = this.#target(target).call(path, payload);
+      reply = asOf(cause, () => this.#target(target).call(path, payload));
     } catch (error) {
       payload?.dispose();
       reply = failed(error);
@@ -256,7 +272,10 @@ class Session implements Table, ObjectSession {
       const { status, statusText, headers, webSocket, body } = takeResponse(response);
       if (this.#gone) return;
       const socket = webSocket === null ? null : this.#sockets.lend(webSocket);
-      this.#answer(question, ["return", question, { status, statusText, headers, body: this.#sendBody(body), socket }], true);
+      const answer: WireResponse = { status, statusText, headers, body: this.#sendBody(body), socket };
+      const hidden = status === 500 ? this.#services.complaints?.madeOf(body) : undefined;
+      if (hidden !== undefined) answer.hidden = hidden;
+      this.#answer(question, ["return", question, answer], hidden === undefined);
     } catch (error) {
       this.#answer(question, ["throw", question, error], false);
     } finally {

@@ -106,6 +106,7 @@ export class Worker implements AgentHost {
       socketOwner: (socket) => this.residency.sockets.ownerOf(socket as WebSocket),
       hostCall: (action, args) => answerUnsafe(this.residency, action, args),
       standIn: (far) => this.residency.sockets.standIn(far),
+      complaints: this.faults.complaints,
     });
   }
 
