@@ -154,6 +154,13 @@ class Outside {
                       (other ? "; the port speaks TLS: write https:// or wss://" : ""));
       return false;
     }
+    // Go's servers and nginx answer those who come without TLS.
+    if (answer->status == 400 && !url_.secure && speaks_other()) {
+      add("P503",
+          shown(url_.path) +
+              " is answered 400 without TLS, and the port speaks TLS: write https:// or wss://");
+      return false;
+    }
     const std::string_view server = answer->header("server");
     note(shown(url_.path) + " answers " + std::to_string(answer->status) +
          (server.empty() ? "" : " (" + std::string(server) + ")"));

@@ -51,6 +51,29 @@ test("what it makes is well for doctor, types and check, and serves", async (t) 
   assert.equal(message, "echo: hello");
 });
 
+test("on a terminal it asks for the name alone", () => {
+  const folder = temporaryFolder("hearth-init-");
+  // A real terminal: hearth looks whether it has one.
+  const typed = `
+import os, pty, sys
+child, terminal = pty.fork()
+if child == 0: os.execv(sys.argv[1], ["hearth", "init"])
+seen = b""
+while True:
+    try: part = os.read(terminal, 4096)
+    except OSError: break
+    if not part: break
+    asked = b"Name of the worker" in seen
+    seen += part
+    if b"Name of the worker" in seen and not asked: os.write(terminal, b"my-room\\n")
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))`;
+  const { status, stdout, stderr } = spawnSync("python3", ["-c", typed, kHearth], { cwd: folder, encoding: "utf8", timeout: 60_000 });
+  assert.equal(status, 0, stdout + stderr);
+  assert.equal(stdout.match(/\?|\]:/g)?.length, 1, `one question: ${stdout}`);
+  assert.match(readFileSync(join(folder, "wrangler.jsonc"), "utf8"), /"name": "my-room"/);
+});
+
 test("its packages are those that hearth is tested with", () => {
   const folder = initialized();
   const made = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
