@@ -25,7 +25,6 @@ struct Deployer::Running {
   Candidate candidate;
   Done done;
   std::uint64_t number = 0;
-  std::int64_t since_ms = 0;
   unsigned looks = 0;
   bool failing = false;
   bool switched = false;
@@ -139,7 +138,7 @@ void Deployer::deploy(Candidate candidate, Done done) {
   running_ = std::make_unique<Running>();
   running_->candidate = std::move(candidate);
   running_->done = std::move(done);
-  running_->since_ms = began_ms_ = world_.clock.steady_ms();
+  began_ms_ = world_.clock.steady_ms();
   running_->number = engine_.deploy(running_->candidate.deployment);
 }
 
@@ -147,7 +146,7 @@ void Deployer::finish(Outcome outcome) {
   const std::unique_ptr<Running> over = std::move(running_);
   world_.loop.cancel(settle_timer_);
   outcome.steps = over->steps;
-  outcome.ms = world_.clock.steady_ms() - over->since_ms;
+  outcome.ms = world_.clock.steady_ms() - began_ms_;
   if (over->done) over->done(outcome);
 }
 
