@@ -17,6 +17,7 @@ process.env.HEARTH_BUILD ??= build;
 const { start } = await import("../tests/lib/target.mjs");
 const { http, Socket } = await import("../tests/lib/clients.mjs");
 const { RawWebSocket } = await import("../tests/lib/raw-websocket.mjs");
+const { kFloodedAgents } = await import("../tests/lib/flooded-agents.mjs");
 const { temporaryFolder } = await import("../tests/lib/folders.mjs");
 
 const kClients = Number(process.env.CLIENTS ?? 10_000), kMessages = Number(process.env.MESSAGES ?? 32);
@@ -28,29 +29,9 @@ if (descriptors < kClients + 200) {
   process.exit(2);
 }
 
-const kWorker = `
-import { DurableObject } from "cloudflare:workers";
-let seen = 0, disorder = 0;
-const last = new Map();
-class Accepting extends DurableObject {
-  async fetch() {
-    const [client, server] = Object.values(new WebSocketPair());
-    this.ctx.acceptWebSocket(server);
-    return new Response(null, { status: 101, webSocket: client });
-  }
-}
-export class Slow extends Accepting {
-  async webSocketMessage(ws, message) {
-    const [client, number] = message.slice(0, 32).split(" ").map(Number);
-    if (number !== (last.get(client) ?? 0) + 1) disorder++;
-    last.set(client, number);
-    await scheduler.wait(${kSlowMs});
-    seen++;
-  }
-  seen() { return { seen, disorder }; }
-}
-export class Quick extends Accepting {
-  webSocketMessage(ws, message) { ws.send(message); }
+const kWorker = `${kFloodedAgents}
+export class Slow extends Counting {
+  work() { return scheduler.wait(${kSlowMs}); }
 }
 export default {
   async fetch(request, env) {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
 
 import { http, Socket } from "../lib/clients.mjs";
+import { kFloodedAgents } from "../lib/flooded-agents.mjs";
 import { temporaryFolder } from "../lib/folders.mjs";
 import { until } from "../lib/process.mjs";
 import { hearthOnly, startFor } from "../lib/target.mjs";
@@ -18,37 +19,18 @@ const kPatienceMs = 30_000;
 const kEventsMax = 4096;
 
 // No handler of a Slow ends before the file GATE is there.
-const kWorker = `
+const kWorker = `${kFloodedAgents}
 import { existsSync } from "node:fs";
-import { DurableObject } from "cloudflare:workers";
-let gate, seen = 0, disorder = 0;
-const last = new Map();
+let gate;
 const opened = (path) => (gate ??= new Promise((resolve) => {
   const timer = setInterval(() => existsSync(path) && (clearInterval(timer), resolve()), 20);
 }));
-class Accepting extends DurableObject {
-  async fetch() {
-    const [client, server] = Object.values(new WebSocketPair());
-    this.ctx.acceptWebSocket(server);
-    return new Response(null, { status: 101, webSocket: client });
-  }
-}
-export class Slow extends Accepting {
-  async webSocketMessage(ws, message) {
-    const [client, number] = message.slice(0, 32).split(" ").map(Number);
-    if (number !== (last.get(client) ?? 0) + 1) disorder++;
-    last.set(client, number);
-    await opened(this.env.GATE);
-    seen++;
-  }
-  seen() { return { seen, disorder }; }
+export class Slow extends Counting {
+  work() { return opened(this.env.GATE); }
   async hold() {
-    await opened(this.env.GATE);
+    await this.work();
     return "held";
   }
-}
-export class Quick extends Accepting {
-  webSocketMessage(ws, message) { ws.send(message); }
 }
 const told = (error) => [error.message, error.overloaded === true, error.retryable === true].join(" | ");
 const slot = (id) => Number(Buffer.from(String(id), "hex").readBigUInt64LE() % 2n);
