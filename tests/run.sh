@@ -7,6 +7,7 @@
 # once more, by itself, and counts if it passes then. Which ones needed that is said at the end.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
+. tests/lib/npm.sh
 
 build=${1:?usage: tests/run.sh BUILD [cpp|ts|e2e|browser]}
 shift
@@ -94,14 +95,6 @@ node_tests() {
     fi
   fi
   count "$name" "$good" "$bad" "$status"
-}
-
-# npm ci in a folder, only when its lock file has changed since the last time.
-install_modules() {
-  local folder=$1 stamp=$1/node_modules/.hearth-lock
-  [ -f "$stamp" ] && cmp -s "$folder/package-lock.json" "$stamp" && return
-  echo "installing npm packages in $folder"
-  (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error) && cp "$folder/package-lock.json" "$stamp"
 }
 
 run_ts() {
