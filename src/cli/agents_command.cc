@@ -11,6 +11,7 @@
 #include "cli/reach.h"
 #include "core/state_store.h"
 #include "server/text.h"
+#include "server/usage.h"
 
 namespace hearth::cli {
 
@@ -207,7 +208,7 @@ int agents_command(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    return server::tell_usage(app, error);
   }
   if (why_command->parsed()) return why(arguments);
   if (release_command->parsed()) return release(arguments);

@@ -17,6 +17,7 @@
 #include "os/files.h"
 #include "project/jsonc.h"
 #include "project/project.h"
+#include "server/usage.h"
 #include "worker/node_launcher.h"
 
 namespace hearth::cli {
@@ -335,7 +336,7 @@ int check_command(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return server::tell_usage(app, error);
   }
   const Examination examination = Checker(config, environment).run();
   const int code = exit_code_of(examination);

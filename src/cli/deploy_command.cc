@@ -17,6 +17,7 @@
 #include "os/files.h"
 #include "server/environment.h"
 #include "server/text.h"
+#include "server/usage.h"
 #include "worker/bundler.h"
 #include "worker/code_checks.h"
 #include "worker/node_launcher.h"
@@ -282,7 +283,7 @@ int parsed(int argc, const char* const* argv, const char* what, Arguments& argum
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    return server::tell_usage(app, error);
   }
   return run(arguments);
 }

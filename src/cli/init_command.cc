@@ -15,6 +15,7 @@
 #include "cli/init_files.h"
 #include "cli/types_command.h"
 #include "os/files.h"
+#include "server/usage.h"
 
 namespace hearth::cli {
 namespace {
@@ -98,7 +99,7 @@ int init_command(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return server::tell_usage(app, error);
   }
   fs::path folder = fs::absolute(given).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();

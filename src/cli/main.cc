@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "cli/agents_command.h"
 #include "cli/check_command.h"
@@ -18,9 +19,33 @@
 #include "server/init_process.h"
 #include "server/waiting_room.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+// `hearth help deploy` is `hearth deploy --help`, and what asks for the version in other tools'
+// ways gets it too.
+std::vector<char*> usual_words(int argc, char** argv) {
+  static char help[] = "--help";
+  static char version[] = "version";
+  std::vector<char*> words(argv, argv + argc);
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first == "help") {
+    words.erase(words.begin() + 1);
+    words.push_back(help);
+  } else if (first == "-v" || first == "-V" || first == "--version") {
+    words[1] = version;
+  }
+  words.push_back(nullptr);
+  return words;
+}
+
+}  // namespace
+
+int main(int given, char** arguments) {
   using namespace hearth::cli;
   namespace server = hearth::server;
+  std::vector<char*> words = usual_words(given, arguments);
+  const int argc = static_cast<int>(words.size()) - 1;
+  char** argv = words.data();
   const std::string_view command = argc > 1 ? argv[1] : "";
   if (command == "init") return init_command(argc - 1, argv + 1);
   if (command == "check") return check_command(argc - 1, argv + 1);

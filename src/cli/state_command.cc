@@ -11,6 +11,7 @@
 #include "cli/reach.h"
 #include "core/state_store.h"
 #include "server/text.h"
+#include "server/usage.h"
 
 namespace hearth::cli {
 
@@ -133,7 +134,7 @@ int state_command(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    return server::tell_usage(app, error);
   }
 
   const auto path = state_folder(arguments.where);

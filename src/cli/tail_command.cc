@@ -11,6 +11,7 @@
 
 #include "cli/reach.h"
 #include "log/record.h"
+#include "server/usage.h"
 
 namespace hearth::cli {
 namespace {
@@ -98,7 +99,7 @@ int tail_command(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    return server::tell_usage(app, error);
   }
   std::optional<std::regex> pattern;
   try {

@@ -8,6 +8,7 @@
 #include "project/env_types.h"
 #include "project/finding.h"
 #include "project/project.h"
+#include "server/usage.h"
 
 namespace hearth::cli {
 namespace {
@@ -126,7 +127,7 @@ int types_command(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return server::tell_usage(app, error);
   }
   const auto file = make_types(request);
   if (!file) {

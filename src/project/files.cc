@@ -72,8 +72,8 @@ Result<FoundConfig> find_config(const std::filesystem::path& config) {
   }
   return Error{ErrorCode::kNotFound,
                "there is no wrangler.json, wrangler.jsonc or wrangler.toml in " + folder.string() +
-                   " or above it; write a wrangler.jsonc with \"name\", \"main\" and "
-                   "\"durable_objects\", or name the file with --config (C111)"};
+                   " or above it: go to the project's folder, name the file with --config, or let "
+                   "`hearth init my-agents` make a project (C111)"};
 }
 
 }  // namespace hearth::project

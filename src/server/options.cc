@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "admin/guard.h"
+#include "server/usage.h"
 
 namespace hearth::server {
 
@@ -123,7 +124,8 @@ void add_upgrade_options(CLI::App& command, Raw& raw) {
 
 void add_options(CLI::App& command, Raw& raw) {
   Options& options = raw.options;
-  command.add_option("--port", options.port, "the port to listen on; 0: any (default: 8787)");
+  command.add_option("-p,--port", options.port, "the port to listen on; 0: any (default: 8787)")
+      ->check(CLI::Range(0, 65'535));
   command.add_option("--ip", options.ip, "the address to listen on (default: 127.0.0.1)");
   command.add_option("--hosts", options.hosts, "how many processes run the code (default: 1)")
       ->check(CLI::Range(1, 64));
@@ -185,6 +187,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   CLI::App app{"hearth: a home of your own for stateful agents"};
   app.name("hearth");
   app.require_subcommand(1);
+  app.footer("hearth help COMMAND shows what one of them takes. New here? hearth init my-agents");
   Raw raw;
   CLI::App* dev = app.add_subcommand("dev", "serve a project, rebuilding and reloading on change");
   CLI::App* serve = app.add_subcommand("serve", "serve a project in production");
@@ -192,11 +195,11 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   app.add_subcommand("versions", "the versions of the code that a server keeps");
   app.add_subcommand("rollback", "serve a version again that was served before");
   app.add_subcommand("agents", "which agents there are, and what became of them");
-  app.add_subcommand("tail", "follow the log of a running hearth; see: hearth tail --help");
-  app.add_subcommand("state", "look at and move what is kept; see: hearth state --help");
-  app.add_subcommand("init", "make a project in an empty folder; see: hearth init --help");
-  app.add_subcommand("check", "run the project's TypeScript compiler; see: hearth check --help");
-  app.add_subcommand("types", "write the types of env; see: hearth types --help");
+  app.add_subcommand("tail", "follow the log of a running hearth");
+  app.add_subcommand("state", "look at and move what is kept");
+  app.add_subcommand("init", "make a project that works, in an empty folder");
+  app.add_subcommand("check", "run the project's TypeScript compiler");
+  app.add_subcommand("types", "write the types of env");
   CLI::App* version_command = app.add_subcommand("version", "print the version");
   CLI::App* doctor = app.add_subcommand("doctor", "look for what is wrong, without serving");
   CLI::App* explain = app.add_subcommand("explain", "print what a diagnostic code means");
@@ -214,7 +217,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return {std::nullopt, app.exit(error)};
+    return {std::nullopt, tell_usage(app, error)};
   }
   Options& options = raw.options;
   set_log_options(options, raw);
@@ -235,7 +238,7 @@ Parsed parse_command_line(int argc, const char* const* argv) {
   if (options.command == Command::kDev) options.origins = core::Origins::local();
   for (const std::string& origin : raw.origins) {
     if (const Status allowed = options.origins.allow(origin); !allowed) {
-      std::fprintf(stderr, "--allow-origin: %s\n", allowed.error().message.c_str());
+      std::fprintf(stderr, "hearth: --allow-origin: %s\n", allowed.error().message.c_str());
       return {std::nullopt, 2};
     }
   }

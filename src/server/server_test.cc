@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "log/console.h"
@@ -47,6 +48,33 @@ TEST(CommandLine, OpensTheInspectorOnItsUsualPort) {
   const Parsed parsed = parse({"dev", "--inspect"});
   ASSERT_TRUE(parsed.options);
   EXPECT_EQ(parsed.options->inspect, 9229);
+}
+
+std::string complaint_about(std::vector<const char*> arguments) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(parse(std::move(arguments)).exit_code, 2);
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(CommandLine, SaysWhatMayHaveBeenMeant) {
+  using testing::HasSubstr;
+  EXPECT_THAT(complaint_about({"depoly"}),
+              HasSubstr("no command \"depoly\"; did you mean deploy?"));
+  EXPECT_THAT(complaint_about({"publish"}), HasSubstr("did you mean deploy?"));
+  EXPECT_THAT(complaint_about({"dev", "--prot", "8080"}),
+              HasSubstr("hearth dev knows no option --prot; did you mean --port?"));
+  EXPECT_THAT(complaint_about({"serve", "--host=0.0.0.0"}), HasSubstr("did you mean --ip?"));
+  EXPECT_THAT(complaint_about({"dev", "--persist-to", "x"}), HasSubstr("did you mean --state?"));
+  EXPECT_THAT(complaint_about({"dev", "."}), HasSubstr("a project is named with -c ."));
+  EXPECT_THAT(complaint_about({"dev", "--port", "abc"}), HasSubstr("hearth dev: --port: "));
+  EXPECT_THAT(complaint_about({"explain"}), HasSubstr("hearth explain: CODE is required"));
+  EXPECT_THAT(complaint_about({}), HasSubstr("Subcommands:"));
+}
+
+TEST(CommandLine, TakesThePortInShort) {
+  const Parsed parsed = parse({"dev", "-p", "1234"});
+  ASSERT_TRUE(parsed.options);
+  EXPECT_EQ(parsed.options->port, 1234);
 }
 
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
