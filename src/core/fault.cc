@@ -162,6 +162,12 @@ std::string close_reason(const Fault& fault, Mode mode, std::string_view referen
   reason += mode == Mode::kDev || fault.in_the_open
                 ? fault.message
                 : "see the server's log, " + std::string(reference);
+  // The place goes where there is room for it and the message does not tell it.
+  const std::string place = " (" + fault.where + ")";
+  if (mode == Mode::kDev && !fault.where.empty() && reason.find(fault.where) == std::string::npos &&
+      reason.size() + place.size() <= kWebSocketCloseReasonBytesMax) {
+    reason += place;
+  }
   if (reason.size() <= kWebSocketCloseReasonBytesMax) return reason;
   std::size_t size = kWebSocketCloseReasonBytesMax - 3;
   while (size > 0 && (static_cast<unsigned char>(reason[size]) & 0xc0) == 0x80) --size;

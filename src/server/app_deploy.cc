@@ -151,6 +151,7 @@ core::Deployment App::compose(const std::vector<project::Project>& projects) con
   document["durability"] = options_.durability;
   document["historyDays"] = options_.history_days;
   document["hangTimeoutMs"] = hang_timeout_ms();
+  document["lastingAfterMs"] = options_.give_up_s * 1'000;
   core::Deployment deployment;
   for (std::size_t number = 0; number < projects.size(); ++number) {
     Json& part = number == 0 ? document : document["workers"][number - 1];

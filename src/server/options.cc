@@ -167,6 +167,11 @@ void add_options(CLI::App& command, Raw& raw) {
                   "0: for ever (default: 100)")
       ->check(CLI::Range(0, 86'400));
   command
+      .add_option("--give-up", options.give_up_s,
+                  "seconds after which an agent that fails in one way every time tells its clients "
+                  "not to try again; 0: never (default: 60)")
+      ->check(CLI::Range(0, 86'400));
+  command
       .add_option("--yes-delete", options.yes_delete,
                   "CLASS, whose agents a migration may delete (may be repeated)")
       ->type_name("CLASS");

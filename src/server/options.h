@@ -45,6 +45,7 @@ struct Options {
   log::LogOptions log;
   std::vector<std::string> yes_delete;  // classes whose agents a migration may delete
   unsigned request_timeout_s = 100;     // until a response begins; 0: for ever
+  unsigned give_up_s = 60;              // of an agent that always fails alike; 0: never
   unsigned quarantine_deaths = 3;       // of hosts in a minute; 0: no agent is quarantined
 
   unsigned host_memory_mb = 0;  // that a host may hold; 0: any amount

@@ -210,6 +210,25 @@ export class Agent implements AgentInstance, StorageOwner {
     return true;
   }
 
+  /** It could not be made, or its answer to a request is an error. */
+  failed(error: unknown): void {
+    this.host.faults.agentFailed(this.#key, error);
+  }
+
+  answered(): void {
+    this.host.faults.agentAnswered(this.#key);
+  }
+
+  /** How often it has failed since it last answered. */
+  get failures(): number {
+    const { faults } = this.host;
+    return faults.anyFailed ? faults.failuresOf(this.#key) : 0;
+  }
+
+  get #key(): string {
+    return `${this.address.namespace}/${this.address.id}`;
+  }
+
   /** Notes that an event runs, and that it has ended. */
   begin(): void {
     this.lastSweep = clock.sweep;

@@ -98,7 +98,10 @@ export class Resident implements AgentKeeper {
     this.sockets.lifeEnded(message.slice(0, 60));
     this.#agent = null;
     this.#afterRestore(agent);
-    if (!isExpectedReset(reason) && !isRefusal(reason)) this.#residency.host.report(reason, { agent, what: "reset" });
+    if (!isExpectedReset(reason) && !isRefusal(reason)) {
+      agent.failed(reason);
+      this.#residency.host.report(reason, { agent, what: "reset" });
+    }
     for (const event of waiting) event.fail(reason);
   }
 

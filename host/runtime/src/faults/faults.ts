@@ -6,6 +6,7 @@ import type { ReportDetails } from "../agent/host.ts";
 import { whereOf } from "../worker/where.ts";
 import { catalogue, type FaultCode } from "./catalogue.ts";
 import { classify } from "./classify.ts";
+import { isLasting, Repeats } from "./repeats.ts";
 import { SdkComplaints, textOf } from "./sdk.ts";
 
 const REFUSED = "R414 "; // how the message begins of an agent that the core lets not run
@@ -54,26 +55,48 @@ export interface FaultsOptions {
   redact: (text: string) => string;
   /** To the log. */
   report: (error: unknown, details: ReportDetails) => void;
+  /** After how long an agent that always fails alike is taken for one that stays broken; 0: never. */
+  lastingAfterMs?: number;
 }
 
 export class Faults {
   readonly complaints = new SdkComplaints();
+  readonly #repeats: Repeats;
   readonly #options: FaultsOptions;
   #references = 0;
 
   constructor(options: FaultsOptions) {
     this.#options = options;
+    this.#repeats = new Repeats(options.lastingAfterMs ?? 0);
   }
 
   of(error: unknown): Fault {
     const fault: Fault = { ...describe(error), ...classify(error, (name) => name in this.#options.env()) };
     const where = whereOf(error);
     if (where !== undefined) fault.where = where;
-    if (LASTING.has(fault.code) || (fault.code === "R407" && isMistake(error))) fault.lasting = true;
+    if (LASTING.has(fault.code) || (fault.code === "R407" && (isMistake(error) || isLasting(error)))) fault.lasting = true;
     if (fault.binding !== undefined) fault.message = `env.${fault.binding} is undefined: nothing binds it`;
     if (fault.message === NO_RESPONSE) fault.message = "an agent's fetch or onRequest returned no Response";
     if (fault.code === "R405") fault.message = `a Response has the status 101 and no webSocket: ${fault.message}`;
     return fault;
+  }
+
+  /** An agent could not be made, or answered a request by an error: again and again, it is taken for one that stays. */
+  agentFailed(agent: string, error: unknown): void {
+    this.#repeats.failed(agent, error, whereOf(error));
+  }
+
+  get anyFailed(): boolean {
+    return this.#repeats.any;
+  }
+
+  /** How often an agent has failed since it last answered. */
+  failuresOf(agent: string): number {
+    return this.#repeats.times(agent);
+  }
+
+  agentAnswered(agent: string): void {
+    this.#repeats.answered(agent);
   }
 
   /** Of a request that failed: what ResponseFailed tells the core. */

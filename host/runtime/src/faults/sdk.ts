@@ -41,12 +41,13 @@ export class SdkComplaints {
 
   /**
    * Listens to what is written by `console.error`, and passes it on. `swallowed` takes an error of a
-   * handler that has no answer; it is told there and not written.
+   * handler that has no answer; it is told there and not written. `failed` hears of one that has.
    */
-  watch(target: { error: (...said: unknown[]) => void }, swallowed: (error: unknown) => boolean): void {
+  watch(target: { error: (...said: unknown[]) => void }, swallowed: (error: unknown) => boolean, failed: (error: unknown) => void = () => {}): void {
     const write = target.error;
     target.error = (...said) => {
       const handler = typeof said[0] === "string" ? this.#hear(said[0], said[1]) : undefined;
+      if (handler === "fetch") failed(said[1]);
       if (handler === undefined || handler === "fetch" || !swallowed(said[1])) write.apply(target, said);
     };
   }

@@ -3,6 +3,7 @@
 // which says that it was thrown elsewhere.
 
 import { coded } from "../faults/coded.ts";
+import { isLasting, markLasting } from "../faults/repeats.ts";
 
 const CONSTRUCTORS: Record<string, ErrorConstructor> = {
   Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError,
@@ -17,6 +18,8 @@ export interface ErrorParts {
   stack: string | undefined;
   /** Own enumerable properties, and cause and errors, copied for the other side. */
   properties: [string, unknown][];
+  /** It is known to come again every time (faults/repeats.ts). */
+  lasting?: true;
 }
 
 function typeOf(error: Error): string {
@@ -49,7 +52,9 @@ export function takeError(error: Error, copy: (value: unknown) => unknown): Erro
     if (Object.hasOwn(error, key) && !Object.keys(error).includes(key)) add(key, members[key]);
   }
   const stack = typeof error.stack === "string" ? error.stack : undefined;
-  return { type, name: String(error.name), message: String(error.message), stack, properties };
+  const parts: ErrorParts = { type, name: String(error.name), message: String(error.message), stack, properties };
+  if (isLasting(error)) parts.lasting = true;
+  return parts;
 }
 
 export function makeError(parts: ErrorParts): Error {
@@ -73,6 +78,7 @@ export function makeError(parts: ErrorParts): Error {
   if (parts.stack !== undefined) {
     Object.defineProperty(error, "stack", { value: parts.stack, writable: true, configurable: true });
   }
+  if (parts.lasting) markLasting(error);
   return error;
 }
 

@@ -43,6 +43,8 @@ export interface WorkerDocument extends WorkerPart {
   idleTimeoutMs?: number;
   /** How long the event loop may be blocked; 0 or absent: for ever. */
   hangTimeoutMs?: number;
+  /** After how long an agent that always fails alike tells its clients not to try again; 0 or absent: never. */
+  lastingAfterMs?: number;
 }
 
 // Flags that became the default at a date, of those that this runtime heeds.

@@ -88,6 +88,7 @@ export class Worker implements AgentHost {
       env: () => this.#workers[0]?.env ?? {},
       redact: redactorOf([document, ...(document.workers ?? [])]),
       report: (error, details) => this.report(error, details),
+      lastingAfterMs: document.lastingAfterMs ?? 0,
     });
     this.#reporter = new Reporter(this.#log, this.faults);
     setRoot(document.root);
@@ -135,7 +136,8 @@ export class Worker implements AgentHost {
     installTimers();
     for (const table of [globalThis, ...modules(), platformClasses]) restoreNames(table);
     this.#workers = [document, ...further].map((part, number) => new LoadedWorker(number, part, this.#services()));
-    this.faults.complaints.watch(console, (error) => currentAgent()?.swallow(error) ?? false);
+    this.faults.complaints.watch(console, (error) => currentAgent()?.swallow(error) ?? false,
+                                 (error) => currentAgent()?.root.failed(error));
     configureHearth([document, ...further].map(({ environment }) => environment),
                     () => this.#workerNumber(), (number, name) => this.#workers[number]?.classNamed(name) !== undefined);
     configureUnsafe(unsafeHooks(this.residency, this.rpc));
