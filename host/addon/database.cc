@@ -276,7 +276,7 @@ void Database::bookmark_at(std::int64_t time_ms, napi_value callback) {
       reference);
 }
 
-void Database::restore_next(std::string bookmark, napi_value callback) {
+void Database::restore_next(const std::string& bookmark, napi_value callback) {
   napi_ref reference = nullptr;
   napi_create_reference(host_->env(), callback, 1, &reference);
   if (Status status = store_.open(); !status) return answer(reference, status.error());
@@ -292,19 +292,19 @@ void Database::ask(Question question, napi_ref callback) {
   update_pin();
   Host* host = host_;
   host->syncer().kick();
-  host->syncer().ask(
-      [connection, question, callback, host, key = key_]() -> storage::Syncer::Answer {
-        return [result = question(*connection), callback, host, key] {
-          Database* database = host->find_database(key);
-          if (database == nullptr) {
-            napi_delete_reference(host->env(), callback);
-            return;
-          }
-          --database->asking_;
-          database->answer(callback, result);
-          database->update_pin();
-        };
-      });
+  host->syncer().ask([connection, question = std::move(question), callback, host,
+                      key = key_]() -> storage::Syncer::Answer {
+    return [result = question(*connection), callback, host, key] {
+      Database* database = host->find_database(key);
+      if (database == nullptr) {
+        napi_delete_reference(host->env(), callback);
+        return;
+      }
+      --database->asking_;
+      database->answer(callback, result);
+      database->update_pin();
+    };
+  });
 }
 
 // Of an object that never stored anything.

@@ -102,7 +102,7 @@ class Database : public Wrapped {
   void bookmark(napi_value callback);
   void bookmark_at(std::int64_t time_ms, napi_value callback);
   // The next opening begins with the bookmark's state; gives the bookmark that undoes it.
-  void restore_next(std::string bookmark, napi_value callback);
+  void restore_next(const std::string& bookmark, napi_value callback);
 
  private:
   using Question = std::function<Result<std::string>(storage::Connection&)>;

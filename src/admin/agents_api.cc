@@ -141,8 +141,7 @@ Result<core::StoredAgent> find_agent(core::Engine& engine, core::Registry& regis
   std::map<std::string, core::StoredAgent> found;
   const auto look_at = [&](core::StoredAgent agent) {
     if (!core::is_called(agent.unique_key, agent.id, agent.name, text)) return;
-    std::string key = agent.unique_key + "/" + agent.id;
-    found.try_emplace(std::move(key), std::move(agent));
+    found.try_emplace(agent.unique_key + "/" + agent.id, std::move(agent));
   };
   for (const core::AgentState& each : engine.agent_states()) {
     look_at({each.unique_key, each.id.hex(), each.name});

@@ -38,6 +38,8 @@ void tell_state(const StateSources& from, const Request&, const Responder& respo
 
 // One agent's database and its facets', counted until the last is through.
 struct CopyJob {
+  explicit CopyJob(Responder to) : responder(std::move(to)) {}
+
   Responder responder;
   std::size_t left = 0;
   std::size_t copied = 0;

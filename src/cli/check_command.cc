@@ -174,7 +174,7 @@ class Checker {
   }
 
   fs::path work_folder() {
-    const fs::path folder = root_ / ".hearth" / "check";
+    fs::path folder = root_ / ".hearth" / "check";
     const Status made = os::make_directories(folder);
     if (!made) out_.notes.push_back(made.error().message);
     return folder;
@@ -235,7 +235,7 @@ class Checker {
   }
 
   fs::path write_settings(const fs::path& folder, const Json& settings) {
-    const fs::path path = folder / "tsconfig.json";
+    fs::path path = folder / "tsconfig.json";
     std::ofstream(path) << settings.dump(2) << "\n";
     if (is_there(path)) return path;
     cannot(path.string() + " cannot be written");

@@ -51,7 +51,7 @@ class Loading final : core::HostEvents {
   }
 
   Status run() {
-    const Status launched = host_->launch(launcher_);
+    Status launched = host_->launch(launcher_);
     if (!launched) return launched;
     deadline_ = world_.loop.after(kLoadMsMax, [this] {
       late_ = true;

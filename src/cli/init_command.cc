@@ -72,7 +72,7 @@ std::string ask_name(const std::string& proposed) {
 Status write_all(const fs::path& folder, const std::string& name) {
   for (const auto& [path, text] : starter_files(name)) {
     const fs::path file = folder / path;
-    if (const Status made = os::make_directories(file.parent_path()); !made) return made;
+    if (Status made = os::make_directories(file.parent_path()); !made) return made;
     std::ofstream out(file, std::ios::binary);
     out << text;
     out.close();

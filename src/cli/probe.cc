@@ -181,7 +181,7 @@ class TlsWire final : public Wire {
       const int sent = ::SSL_write(ssl_, data.data(), static_cast<int>(data.size()));
       if (sent > 0) {
         data.remove_prefix(static_cast<std::size_t>(sent));
-      } else if (const Status waited = await(sent, deadline); !waited) {
+      } else if (Status waited = await(sent, deadline); !waited) {
         return waited;
       }
     }

@@ -123,6 +123,7 @@ void App::make_engine() {
       context_, processes_, companions_, folder, options_.inspect,
       [this](log::LogRecord record) { console_.write(std::move(record)); },
       options_.host_memory_mb);
+  launcher_->prepare();  // it starts while the worker is built
   core::EngineOptions options;
   options.mode = dev() ? core::Mode::kDev : core::Mode::kServe;
   options.state = state_;

@@ -1,5 +1,7 @@
 #include "worker/node_launcher.h"
 
+#include <utility>
+
 #include "os/asio_world.h"
 
 namespace hearth::worker {
@@ -20,17 +22,18 @@ Result<Companions> Companions::find(const std::filesystem::path& program,
 }
 
 NodeLauncher::~NodeLauncher() {
+  if (pipes_ == nullptr) return;  // moved from
   for (const Pipe& each : pipes_->running) each->close();
   for (const Pipe& each : pipes_->left) each->close();
 }
 
-NodeLauncher::Pipe NodeLauncher::open_pipe(os::Descriptor reading, std::uint32_t number,
+NodeLauncher::Pipe NodeLauncher::open_pipe(os::Descriptor reading, std::shared_ptr<Tie> tie,
                                            core::Level level) {
-  OutputLines::Take take = [number, level, output = output_](OutputLine line) {
+  OutputLines::Take take = [tie = std::move(tie), level, output = output_](OutputLine line) {
     log::LogRecord record{
         .level = level, .source = log::LogSource::kOutput, .wall_ms = 0, .message = {}};
     record.wall_ms = os::SystemClock().wall_ms();
-    record.host = number;
+    record.host = tie->number;
     record.what = level == core::Level::kInfo ? "stdout" : "stderr";
     record.message = std::move(line.text);
     record.cut = line.cut;
@@ -62,9 +65,26 @@ void NodeLauncher::let_go() {
   }
 }
 
+void NodeLauncher::prepare() {
+  if (ahead_) return;
+  if (Result<Started> started = start()) ahead_ = std::move(started).value();
+}
+
 Result<core::LaunchedHost> NodeLauncher::launch(std::uint32_t number,
                                                 std::function<void(os::ExitStatus)> on_exit) {
   let_go();
+  std::optional<Started> started = std::exchange(ahead_, std::nullopt);
+  if (!started || started->tie->ended) {
+    Result<Started> fresh = start();
+    if (!fresh) return fresh.error();
+    started = std::move(fresh).value();
+  }
+  started->tie->number = number;
+  started->tie->on_exit = std::move(on_exit);
+  return std::move(started->host);
+}
+
+Result<NodeLauncher::Started> NodeLauncher::start() {
   auto page = core::make_progress_page();
   if (!page) return page.error();
   auto ends = os::socket_pair();
@@ -90,22 +110,25 @@ Result<core::LaunchedHost> NodeLauncher::launch(std::uint32_t number,
   options.output = printed->second.get();
   options.error = complained->second.get();
   options.inherited = {ends->second.get(), page->descriptor()};
-  const Pipe out = open_pipe(std::move(printed->first), number, core::Level::kInfo);
-  const Pipe error = open_pipe(std::move(complained->first), number, core::Level::kWarn);
+  auto tie = std::make_shared<Tie>();
+  const Pipe out = open_pipe(std::move(printed->first), tie, core::Level::kInfo);
+  const Pipe error = open_pipe(std::move(complained->first), tie, core::Level::kWarn);
   // What a host says at its end comes before the news of it.
-  auto ended = [pipes = pipes_, out, error, told = std::move(on_exit)](os::ExitStatus status) {
+  auto ended = [pipes = pipes_, out, error, tie](os::ExitStatus status) {
     for (const Pipe& each : {out, error}) {
       each->drain();
       std::erase(pipes->running, each);
       if (each->open()) pipes->left.push_back(each);
     }
-    told(status);
+    tie->ended = true;
+    if (tie->on_exit) tie->on_exit(status);
   };
   auto process = processes_.spawn(options, std::move(ended));
   if (!process) return process.error();
   page->close_descriptor();
-  return core::LaunchedHost{os::make_stream(context_, std::move(ends->first)),
-                            std::move(page).value(), std::move(process).value()};
+  core::LaunchedHost host{os::make_stream(context_, std::move(ends->first)),
+                          std::move(page).value(), std::move(process).value()};
+  return Started{std::move(host), std::move(tie)};
 }
 
 }  // namespace hearth::worker

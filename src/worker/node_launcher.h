@@ -1,7 +1,8 @@
 // Starts host processes: Node.js with the host's script, a socket as descriptor 3 and the progress
 // page as 4, as docs/wire.md says. What they print, and their children, comes by pipes and is
 // passed on as records of the log. A process that a host left behind may go on printing; the pipes
-// of so many ended hosts are kept. Loop thread.
+// of so many ended hosts are kept. One may be started ahead of its launch: a host that has no
+// worker yet waits for Configure. Loop thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -9,6 +10,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "core/host.h"
@@ -51,6 +53,11 @@ class NodeLauncher final : public core::HostLauncher {
     return {context_, processes_, companions_, directory_, std::nullopt, nowhere, heap_mb_};
   }
 
+  // Starts the process of the next launch, for a time in which there is something else to wait for.
+  // Should it fail or end, the launch starts one as if this had not been called.
+  void prepare();
+
+  NodeLauncher(NodeLauncher&&) = default;
   // Takes what has been printed so far.
   ~NodeLauncher() override;
 
@@ -60,7 +67,19 @@ class NodeLauncher final : public core::HostLauncher {
  private:
   using Pipe = std::shared_ptr<OutputPipe>;  // with the handlers that wait for it
 
-  Pipe open_pipe(os::Descriptor reading, std::uint32_t number, core::Level level);
+  // What a process is told of, once it is somebody's host.
+  struct Tie {
+    std::uint32_t number = 0;
+    std::function<void(os::ExitStatus)> on_exit;
+    bool ended = false;
+  };
+  struct Started {
+    core::LaunchedHost host;
+    std::shared_ptr<Tie> tie;
+  };
+
+  Result<Started> start();
+  Pipe open_pipe(os::Descriptor reading, std::shared_ptr<Tie> tie, core::Level level);
   void let_go();
 
   boost::asio::io_context& context_;
@@ -75,6 +94,7 @@ class NodeLauncher final : public core::HostLauncher {
     std::deque<Pipe> left;     // of those that have, the oldest first
   };
   std::shared_ptr<Pipes> pipes_ = std::make_shared<Pipes>();  // with the ends of hosts
+  std::optional<Started> ahead_;
 };
 
 }  // namespace hearth::worker
