@@ -17,7 +17,11 @@ Engine::Engine(EngineOptions options, EngineHooks hooks, const os::World& world,
       alarms_(world.clock, world.loop, *this),
       quarantine_(options_.quarantine_deaths),
       copies_(world.loop, [this](unsigned slot) { return supervisor_.active(slot); }),
-      supervisor_(options_.supervisor, world, launcher, report, *this) {}
+      supervisor_(options_.supervisor, world, launcher, report, *this),
+      cpu_limit_(options_.host_cpu_percent, world_, supervisor_,
+                 [this](Host& host, std::int64_t held_ms, std::int64_t within_ms) {
+                   on_held(host, held_ms, within_ms);
+                 }) {}
 
 Engine::~Engine() {
   world_.loop.cancel(cron_timer_);
@@ -55,6 +59,7 @@ void Engine::stop(std::function<void()> done) {
   alarms_.stop();
   world_.loop.cancel(cron_timer_);
   world_.loop.cancel(watchdog_timer_);
+  cpu_limit_.stop();
   server_->stop(1001, "R413: the server is shutting down", options_.client_stop_ms,
                 [this, done = std::move(done)]() mutable {
                   supervisor_.stop(options_.host_stop_ms, [this, done = std::move(done)] {

@@ -24,6 +24,7 @@
 #include "core/agent_state.h"
 #include "core/alarm_index.h"
 #include "core/copies.h"
+#include "core/cpu_limit.h"
 #include "core/cron.h"
 #include "core/fault.h"
 #include "core/health.h"
@@ -54,6 +55,7 @@ struct EngineOptions {
   std::uint32_t answer_ms_max = 100'000;  // of a handler, until its response begins; 0: for ever
   Origins origins;                        // of pages that may ask
   std::uint64_t host_memory_bytes = 0;    // that a host may hold; 0: any amount
+  unsigned host_cpu_percent = 0;          // of one core that a host may use; 0: all there is
   std::uint32_t client_stop_ms = 1'500;   // of a shutdown: for clients to take their close
   std::uint32_t host_stop_ms = 2'500;     // and then for hosts to drain
 };
@@ -205,6 +207,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void watch_hosts();
   void watch_memory();  // engine_memory.cc
   void look_at_memory();
+  void on_held(Host& host, std::int64_t held_ms, std::int64_t within_ms);  // engine_health.cc
   void look_for_blocked_hosts();
   void end_blocked(Host& host);
   std::string blocked_stack(const Host& host) const;
@@ -380,8 +383,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   bool held_ = false;                                           // another process still serves
   bool leaving_ = false;                                        // another process will serve
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // timers outlive the engine
-  // Last: its end must find the rest in place.
+  // Late: its end must find the rest in place.
   Supervisor supervisor_;
+  CpuLimit cpu_limit_;
 };
 
 template <typename Message>

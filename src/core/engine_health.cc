@@ -34,11 +34,32 @@ void Engine::note(const Agent* agent, std::string_view what, std::uint64_t conne
                 .connection = connection});
 }
 
+// R417, and once a minute is often enough: a host may be held all the time.
+void Engine::on_held(Host& host, std::int64_t held_ms, std::int64_t within_ms) {
+  const Event* event = host.events().at_work();
+  const Agent* agent = event != nullptr ? event->agent : nullptr;
+  const std::string what = "was stopped for " + std::to_string(held_ms) + " ms of the last " +
+                           std::to_string(within_ms / 1'000) + " s, to use no more than " +
+                           std::to_string(cpu_limit_.percent()) + " % of a core";
+  const Fault fault = fault_of("R417", 503, "host " + std::to_string(host.number) + " " + what);
+  const std::string name = agent != nullptr ? label(*agent) : std::string();
+  const std::string message = fault.message + (name.empty() ? "" : "; " + name + " was at work");
+  report_.tell({.level = Level::kWarn,
+                .message = message,
+                .code = fault.code,
+                .agent = name,
+                .fix = fault.fix});
+  if (agent != nullptr) record(agent->id, LedgerKind::kHeld, what, {.host = host.number});
+}
+
 Health Engine::health() const {
   Health health;
+  health.host_cpu_percent = cpu_limit_.percent();
   supervisor_.for_each_host([&](const Host& host) {
     HostHealth each{
         .number = host.number, .state = name_of(host.state), .slot = host.slot, .pid = host.pid()};
+    each.cpu_ms = host.cpu_ns() / 1'000'000;
+    each.held_ms = host.held_ms();
     if (host.state == HostState::kActive) {
       each.active_ms = world_.clock.steady_ms() - host.active_since_ms;
       each.in_flight = in_flight(host.slot);

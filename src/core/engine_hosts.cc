@@ -64,6 +64,7 @@ void Engine::on_promoted(Host& host) {
   serving_ = true;
   watch_hosts();
   watch_memory();
+  cpu_limit_.start();
   hooks_.on_serving();
   alarms_.start();
   arm_crons();
@@ -94,10 +95,10 @@ void Engine::on_unavailable(std::string_view) {
 // next host goes on. A loop that only waits turns when it is nudged. Those that have no event of
 // the core's are watched too: a timer may block them, or a call from another host.
 void Engine::look_for_blocked_hosts() {
-  const std::int64_t now_ms = world_.clock.steady_ms();
   for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
     Host* host = supervisor_.active(slot);
     if (host == nullptr) continue;
+    const std::int64_t now_ms = host->running_clock_ms();
     const std::uint64_t heartbeat = host->heartbeat();
     if (!host->heartbeat_seen || heartbeat != *host->heartbeat_seen) {
       host->heartbeat_seen = heartbeat;

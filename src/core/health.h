@@ -15,6 +15,8 @@ struct HostHealth {
   unsigned slot = 0;         // while active or draining
   int pid = 0;
   std::int64_t active_ms = 0;  // for how long; 0: it is not
+  std::uint64_t cpu_ms = 0;    // that it has used in its life
+  std::int64_t held_ms = 0;    // for which it was held to its CPU limit
   std::size_t in_flight = 0;   // events that it was sent and has not finished
 };
 
@@ -24,8 +26,9 @@ struct SlotHealth {
 };
 
 struct Health {
-  bool ready = false;  // every slot has a host that takes events
-  std::string reason;  // why not
+  unsigned host_cpu_percent = 0;  // of one core that a host may use; 0: no limit
+  bool ready = false;             // every slot has a host that takes events
+  std::string reason;             // why not
   std::vector<HostHealth> hosts;
   std::vector<SlotHealth> slots;
   std::size_t agents_awake = 0;

@@ -47,6 +47,23 @@ void Host::kill(std::string reason) {
   if (launched_.process) launched_.process->kill(SIGKILL);
 }
 
+void Host::hold() {
+  if (held_since_ms_ || exit_ || !launched_.process) return;
+  held_since_ms_ = world_.clock.steady_ms();
+  launched_.process->kill(SIGSTOP);
+}
+
+void Host::go_on() {
+  if (!held_since_ms_) return;
+  held_before_ms_ = held_ms();
+  held_since_ms_.reset();
+  launched_.process->kill(SIGCONT);
+}
+
+std::int64_t Host::held_ms() const {
+  return held_before_ms_ + (held_since_ms_ ? world_.clock.steady_ms() - *held_since_ms_ : 0);
+}
+
 void Host::retire() {
   drained = true;
   kill_after(kEndGraceMs);

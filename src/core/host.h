@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "core/cpu_budget.h"
 #include "core/event_table.h"
 #include "core/host_link.h"
 #include "os/shared_memory.h"
@@ -75,7 +76,8 @@ class Host final : LinkEvents {
   HostLink& link() { return *link_; }
   EventTable& events() { return *table_; }
   std::uint64_t heartbeat() const;
-  // The watchdog's own: what it saw last, and since when; nothing before it first looked.
+  // The watchdog's own: what it saw last, and since when by the host's own clock; nothing before it
+  // first looked.
   std::optional<std::uint64_t> heartbeat_seen;
   std::int64_t heartbeat_since_ms = 0;
   bool connected() const { return link_ && link_->open(); }
@@ -105,6 +107,21 @@ class Host final : LinkEvents {
   std::uint64_t resident_bytes() const {
     return launched_.process ? launched_.process->resident_bytes() : 0;
   }
+  std::uint64_t cpu_ns() const { return launched_.process ? launched_.process->cpu_ns() : 0; }
+
+  // Stops the process for a while (SIGSTOP), and lets it go on. It must not be held while it is
+  // expected to drain; SIGKILL ends it all the same.
+  void hold();
+  void go_on();
+  // For how long it was held, in all and up to now; and the steady clock without that time, by
+  // which what it must do in time is measured.
+  std::int64_t held_ms() const;
+  std::int64_t running_clock_ms() const { return world_.clock.steady_ms() - held_ms(); }
+  // CpuLimit's own: what the host may use, and what was said of it last.
+  std::optional<CpuBudget> cpu_budget;
+  std::int64_t held_told_ms = 0;
+  std::optional<std::int64_t> held_told_at_ms;
+
   int pid() const { return launched_.process ? launched_.process->pid() : 0; }
 
  private:
@@ -122,6 +139,8 @@ class Host final : LinkEvents {
   std::unique_ptr<EventTable> table_;
   std::unique_ptr<HostLink> link_;
   std::optional<os::ExitStatus> exit_;
+  std::optional<std::int64_t> held_since_ms_;
+  std::int64_t held_before_ms_ = 0;
   bool link_closed_ = false;
   bool gone_ = false;
   std::string reason_;

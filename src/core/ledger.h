@@ -37,6 +37,7 @@ enum class LedgerKind : std::uint8_t {
   kQuarantined = 15,  // text: why
   kReleased = 16,
   kRefused = 17,  // asked for while it may not run: text
+  kHeld = 18,     // its host was held to its CPU limit while it was at work: text; host
 };
 
 struct LedgerFacts {

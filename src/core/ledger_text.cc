@@ -59,6 +59,8 @@ std::string_view name_of(LedgerKind kind) {
       return "released";
     case LedgerKind::kRefused:
       return "refused";
+    case LedgerKind::kHeld:
+      return "held";
   }
   return "unknown";  // of a later hearth
 }
@@ -103,6 +105,8 @@ std::string describe(const LedgerRecord& record) {
       return "was released from quarantine";
     case LedgerKind::kRefused:
       return "was refused: " + record.text;
+    case LedgerKind::kHeld:
+      return "was at work" + on_host(record) + ", which " + record.text;
   }
   return record.text;
 }

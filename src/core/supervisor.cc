@@ -267,6 +267,7 @@ void Supervisor::drain_if_quiet(Host& host) {
   if (now_ms < host.ask_again_ms || !events_.is_quiet(host)) return look_again();
   host.state = HostState::kDraining;
   host.may_stay = true;
+  host.go_on();
   host.send(wire::DrainIfQuiet{std::min(kQuietMs + host.drains * kQuietMoreMs, kQuietMsMax)});
   // A loop that is blocked answers late.
   end_unless_drained(host, static_cast<std::uint32_t>(left_ms) + options_.drain_ms);
@@ -418,6 +419,7 @@ void Supervisor::promote(unsigned slot, Host& host) {
 void Supervisor::drain(Host& host, std::uint32_t deadline_ms) {
   host.state = HostState::kDraining;
   host.may_stay = false;
+  host.go_on();
   host.send(wire::Drain{deadline_ms});
   end_unless_drained(host, deadline_ms);
 }

@@ -1,5 +1,6 @@
 #include "core/test_world.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -151,7 +152,12 @@ class FakeProcess final : public os::Process {
       : loop_(loop), host_(std::move(host)) {}
   int pid() const override { return 1; }
   std::uint64_t resident_bytes() const override { return host_->resident_bytes; }
+  std::uint64_t cpu_ns() const override { return host_->cpu_ns; }
   void kill(int signal) override {
+    if (signal == SIGSTOP || signal == SIGCONT) {
+      host_->stopped = signal == SIGSTOP;
+      return;
+    }
     host_->killed = true;
     if (!host_->obeys_kill) return;
     loop_.defer([host = host_, signal] { host->die({0, signal}); });

@@ -67,6 +67,8 @@ class FakeHost final : public os::StreamEvents {
   bool killed = false;
   bool obeys_kill = true;
   std::uint64_t resident_bytes = 0;
+  std::uint64_t cpu_ns = 0;
+  bool stopped = false;  // SIGSTOP
   bool blocked = false;  // its event loop does not turn
 
  private:

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -76,6 +77,14 @@ class SystemProcess final : public Process {
     std::ifstream statm("/proc/" + std::to_string(watched_->pid) + "/statm");
     statm >> pages >> pages;  // all of it, then what is resident
     return statm ? pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+  }
+  std::uint64_t cpu_ns() const override {
+    clockid_t clock{};
+    timespec used{};
+    if (watched_->reaped || ::clock_getcpuclockid(watched_->pid, &clock) != 0) return 0;
+    if (::clock_gettime(clock, &used) != 0) return 0;
+    return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(used.tv_nsec);
   }
   void kill(int signal) override {
     if (!watched_->reaped) ::kill(watched_->pid, signal);

@@ -86,6 +86,9 @@ class Process {
   virtual int pid() const = 0;
   // Memory that it holds now, in bytes; 0 when that cannot be said.
   virtual std::uint64_t resident_bytes() const { return 0; }
+  // What all its threads have used of the CPU in its life; 0 when that cannot be said. Without the
+  // processes that it started.
+  virtual std::uint64_t cpu_ns() const { return 0; }
   // Nothing happens once it has been reaped: its number may be another's.
   virtual void kill(int signal) = 0;
   // It goes on by itself when this is destroyed. Only of a successor.

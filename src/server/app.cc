@@ -134,6 +134,7 @@ void App::make_engine() {
   options.answer_ms_max = options_.request_timeout_s * 1'000;
   options.quarantine_deaths = options_.quarantine_deaths;
   options.host_memory_bytes = std::uint64_t{options_.host_memory_mb} << 20;
+  options.host_cpu_percent = options_.host_cpu_percent;
   options.origins = options_.origins;
   engine_ =
       std::make_unique<core::Engine>(options, engine_hooks(), os::World{clock_, loop_, processes_},

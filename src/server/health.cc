@@ -1,5 +1,6 @@
 #include "server/health.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <cinttypes>
@@ -47,6 +48,17 @@ double number_of(std::size_t value) {
   return static_cast<double>(value);
 }
 
+double own_cpu_seconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+std::string labels_of(const core::HostHealth& host) {
+  return "process=\"host\",number=\"" + std::to_string(host.number) + "\",state=\"" +
+         std::string(host.state) + "\"";
+}
+
 }  // namespace
 
 std::uint64_t resident_bytes(int pid) {
@@ -70,12 +82,16 @@ std::string health_json(const ServerHealth& health) {
   json["pid"] = ::getpid();
   json["uptimeMs"] = health.uptime_ms;
   json["memoryBytes"] = resident_bytes(::getpid());
+  json["cpuMs"] = static_cast<std::uint64_t>(own_cpu_seconds() * 1'000);
+  if (engine.host_cpu_percent > 0) json["hostCpuPercent"] = engine.host_cpu_percent;
   json["hosts"] = Json::array();
   for (const core::HostHealth& each : engine.hosts) {
     Json host{{"number", each.number}, {"state", each.state}};
     if (each.state == "active" || each.state == "draining") host["slot"] = each.slot;
     host["pid"] = each.pid;
     host["memoryBytes"] = resident_bytes(each.pid);
+    host["cpuMs"] = each.cpu_ms;
+    if (engine.host_cpu_percent > 0) host["heldMs"] = each.held_ms;
     if (each.state == "active") {
       host["activeMs"] = each.active_ms;
       host["inFlight"] = each.in_flight;
@@ -129,9 +145,17 @@ std::string health_metrics(const ServerHealth& health) {
   metrics.gauge("memory_bytes", "Resident memory.");
   metrics.value("process=\"core\"", static_cast<double>(resident_bytes(::getpid())));
   for (const core::HostHealth& each : engine.hosts) {
-    metrics.value("process=\"host\",number=\"" + std::to_string(each.number) + "\",state=\"" +
-                      std::string(each.state) + "\"",
-                  static_cast<double>(resident_bytes(each.pid)));
+    metrics.value(labels_of(each), static_cast<double>(resident_bytes(each.pid)));
+  }
+  metrics.counter("cpu_seconds_total", "CPU time that the process has used.");
+  metrics.value("process=\"core\"", own_cpu_seconds());
+  for (const core::HostHealth& each : engine.hosts) {
+    metrics.value(labels_of(each), static_cast<double>(each.cpu_ms) / 1000.0);
+  }
+  if (engine.host_cpu_percent == 0) return metrics.take();
+  metrics.counter("cpu_held_seconds_total", "For how long the host was held to --host-cpu.");
+  for (const core::HostHealth& each : engine.hosts) {
+    metrics.value(labels_of(each), static_cast<double>(each.held_ms) / 1000.0);
   }
   return metrics.take();
 }

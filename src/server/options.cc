@@ -97,6 +97,11 @@ void add_admin_options(CLI::App& command, Options& options) {
                   "is ended; 0: any amount (default)")
       ->check(CLI::Range(0, 1'048'576));
   command
+      .add_option("--host-cpu", options.host_cpu_percent,
+                  "percent of one core that a host may use, such as 50 or 150; past it, it is "
+                  "stopped for the rest of each tenth of a second; 0: all there is (default)")
+      ->check(CLI::Range(0, 100'000));
+  command
       .add_option("--admin", options.admin,
                   "[IP:]PORT: serve the admin interface there too (default: only on the Unix "
                   "socket admin.sock of the state directory)")

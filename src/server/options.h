@@ -48,7 +48,8 @@ struct Options {
   unsigned give_up_s = 60;              // of an agent that always fails alike; 0: never
   unsigned quarantine_deaths = 3;       // of hosts in a minute; 0: no agent is quarantined
 
-  unsigned host_memory_mb = 0;  // that a host may hold; 0: any amount
+  unsigned host_memory_mb = 0;    // that a host may hold; 0: any amount
+  unsigned host_cpu_percent = 0;  // of one core that a host may use; 0: all there is
   std::string admin;        // [IP:]PORT of the admin interface beside its Unix socket; empty: none
   std::string admin_token;  // asked for there; empty: none
   std::filesystem::path binary;  // upgrade: the program to go on with; empty: as the server's was

@@ -1,4 +1,4 @@
-// An agent that takes memory when it is told to: some, or without end.
+// An agent that takes memory or the CPU when it is told to: some, or without end.
 import { DurableObject } from "cloudflare:workers";
 
 interface Env {
@@ -9,7 +9,18 @@ interface Env {
 const held: unknown[] = [];
 const kMegabyte = 1 << 20;
 
+/** Uses so much of the CPU, however long that takes. */
+function compute(ms: number): void {
+  const usedUs = (): number => {
+    const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
+    return user + system;
+  };
+  for (const before = usedUs(); usedUs() - before < ms * 1_000;) for (let i = 0; i < 10_000; i++) Math.sqrt(i);
+}
+
 export class Hungry extends DurableObject<Env> {
+  #burning = false;
+
   async fetch(): Promise<Response> {
     const [client, server] = Object.values(new WebSocketPair());
     this.ctx.acceptWebSocket(server!);
@@ -28,6 +39,15 @@ export class Hungry extends DurableObject<Env> {
     }
     // In JavaScript's heap, in one go.
     if (verb === "objects") for (;;) held.push(Array.from({ length: 10_000 }, (_, i) => ({ i })));
+    // The CPU, with the event loop turning, until there is a word on another of its sockets; or in one go.
+    if (verb === "burn") {
+      for (this.#burning = true; this.#burning;) {
+        compute(5);
+        await new Promise(setImmediate);
+      }
+    }
+    if (verb === "rest") this.#burning = false;
+    if (verb === "compute") compute(Number(argument));
     ws.send(verb === "pid" ? String(process.pid) : message);
   }
 }
