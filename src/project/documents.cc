@@ -82,9 +82,14 @@ Json build_command(const Value& config, const Project& project, Findings& findin
   for (const std::string& folder : folders) {
     watched.push_back((project.root / folder).lexically_normal().string());
   }
+  const Position at = build->find("command")->at;
   return {{"command", *command},
           {"cwd", (project.root / cwd.value_or(".")).lexically_normal().string()},
-          {"watch", std::move(watched)}};
+          {"watch", std::move(watched)},
+          {"at",
+           {{"file", project.config_path.lexically_relative(project.root).string()},
+            {"line", at.line},
+            {"column", at.column}}}};
 }
 
 bool one_of(const std::string& text, std::initializer_list<std::string_view> allowed) {

@@ -177,11 +177,12 @@ TEST(Load, AMissingEntryPointIsTheBuildCommandsBusiness) {
   EXPECT_THAT(project.warnings, testing::Each(Not(HasSubstr("C112"))));
   const auto job = nlohmann::json::parse(project.bundle_job_json);
   EXPECT_EQ(job["main"], (files.root / "out/worker.js").string());
-  EXPECT_EQ(job["build"],
-            nlohmann::json(
-                {{"command", "make"},
-                 {"cwd", (files.root / "tools").string()},
-                 {"watch", {(files.root / "src").string(), (files.root / "pages").string()}}}));
+  EXPECT_EQ(
+      job["build"],
+      nlohmann::json({{"command", "make"},
+                      {"cwd", (files.root / "tools").string()},
+                      {"watch", {(files.root / "src").string(), (files.root / "pages").string()}},
+                      {"at", {{"file", "wrangler.jsonc"}, {"line", 3}, {"column", 27}}}}));
 }
 
 TEST(Load, WithoutAnEntryPointThereAreAssetsOrNothing) {

@@ -53,6 +53,13 @@ std::string printed(const Json& message) {
   return out;
 }
 
+// What a command said last is most often why it failed.
+std::string last_words(const Json& message) {
+  const auto notes = message.find("notes");
+  if (notes == message.end() || !notes->is_array() || notes->empty()) return {};
+  return ": " + text_of(notes->back(), "text");
+}
+
 }  // namespace
 
 std::string_view build_code(std::string_view text) {
@@ -60,7 +67,7 @@ std::string_view build_code(std::string_view text) {
   if (text.starts_with("No matching export")) return "B207";
   if (text.find("exports nothing") != std::string_view::npos) return "B208";
   if (text.starts_with("the entry point")) return "C112";
-  if (text.starts_with("the build command")) return "R413";
+  if (text.starts_with("the build command")) return "B212";
   return "B201";
 }
 
@@ -91,7 +98,8 @@ Result<BuildReport> read_report(std::string_view line) {
   if (const auto list = json.find("errors"); list != json.end() && list->is_array()) {
     for (const Json& each : *list) {
       if (std::exchange(is_first, false)) {
-        const std::string text = text_of(each, "text");
+        std::string text = text_of(each, "text");
+        if (build_code(text) == "B212") text += last_words(each);
         report.fault = core::fault_of(build_code(text), 503, "the build is broken: " + text);
         report.fault.where = place_of(each);
         report.fault.stack = printed(each);

@@ -4,13 +4,16 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import WebSocket from "ws";
 
+import { importFromProjects } from "../lib/agent-client.mjs";
 import { Socket, http } from "../lib/clients.mjs";
 import { temporaryFolder } from "../lib/folders.mjs";
 import { kProjects } from "../lib/paths.mjs";
 import { commandLine, descendants, until } from "../lib/process.mjs";
 import { hearthOnly, start, startFor } from "../lib/target.mjs";
 
+const { AgentClient } = await importFromProjects("agents/client");
 const kConfig = `{
   "name": "waits",
   "main": "server.ts",
@@ -42,6 +45,9 @@ for (const { name, files, code, says, place, mend } of [
   { name: "code that does not parse", code: "B201", place: "server.ts:3:1", says: /./, files: { "server.ts": `${kServer.split("\n").slice(0, 2).join("\n")}\n}\n` } },
   { name: "a package that is not installed", code: "B202", place: "server.ts:1:18", says: /missing-package/,
     files: { "server.ts": `import gone from "missing-package";\n${kServer}console.log(gone);\n` } },
+  { name: "a build command that fails", code: "B212", place: "wrangler.jsonc:4:25", says: /sh build\.sh.*status 4: no such schema/,
+    files: { "wrangler.jsonc": kConfig.replace('"compat', '"build": { "command": "sh build.sh" },\n  "compat'), "build.sh": "echo 'no such schema' >&2; exit 4\n" },
+    mend: { "build.sh": "true\n" } },
   { name: "a throw at the top level", code: "S302", place: "server.ts:4:7", says: /too early/, files: { "server.ts": `${kServer}throw new Error("too early");\n` } },
 ]) {
   test(`${name} is answered at once, and mending it is enough`, hearthOnly, async (t) => {
@@ -63,8 +69,11 @@ for (const { name, files, code, says, place, mend } of [
     const end = await socket.closed;
     assert.equal(end.code, 1013, "it may pass: clients try again");
     assert.ok(end.reason.startsWith(`${code}: `), end.reason);
+    const client = trying(t, target);
+    const { reason } = await until(() => client.closes[0], "the SDK's client is told", 30_000);
+    assert.ok(reason.startsWith(`${code}: `), reason);
 
-    for (const [file, text] of Object.entries({ "wrangler.jsonc": kConfig, "server.ts": kServer })) {
+    for (const [file, text] of Object.entries(mend ?? { "wrangler.jsonc": kConfig, "server.ts": kServer })) {
       const path = join(folder, file);
       let before = null;
       try { before = readFileSync(path, "utf8"); } catch { /* it was not there */ }
@@ -74,33 +83,66 @@ for (const { name, files, code, says, place, mend } of [
     }
     await target.child.line(/ready on/, 20_000);
     assert.equal((await http(`${target.url}/`)).text, "mended", "on the same port");
+    await until(() => client.closes.some(({ code: last }) => last === 4426), "and the client comes to the worker by itself", 30_000);
   });
 }
 
-test("a state that contradicts the configuration is answered at once, and mending it is enough", hearthOnly, async (t) => {
+/** The SDK's client, which goes on trying; what its sockets were closed with. */
+function trying(t, target) {
+  const client = new AgentClient({ agent: "Room", name: "a", host: target.host, protocol: "ws", WebSocket, minReconnectionDelay: 100, maxReconnectionDelay: 300 });
+  t.after(() => client.close());
+  client.ready?.catch?.(() => {});
+  client.addEventListener("error", () => {});
+  const closes = [];
+  client.addEventListener("close", ({ code, reason }) => closes.push({ code, reason }));
+  return { closes };
+}
+
+/** A project whose state has an agent of the class Room, and the state. */
+async function withStoredRoom(t) {
   const folder = projectOf({});
   const state = join(folder, ".hearth");
-  const room = `export class Room extends DurableObject {}`;
-  writeFileSync(join(folder, "server.ts"), kServer.replace("() => new Response", `async (_, env) => (await env.Room.getByName("a").fetch("http://a/"), new Response`)
-    .replace('("mended")', '("mended"))').replace(room, `export class Room extends DurableObject { fetch() { this.ctx.storage.kv.put("k", 1); return new Response("x"); } }`));
+  const stores = kServer.replace("() =>", "async (_, env) => (await env.Room.getByName(\"a\").fetch(\"http://a/\"),").replace('("mended")', '("mended"))')
+    .replace("DurableObject {}", 'DurableObject { fetch() { this.ctx.storage.kv.put("k", 1); return new Response("x"); } }');
+  writeFileSync(join(folder, "server.ts"), stores);
   const first = await start(folder, { command: "dev", state });
   t.after(() => first.discard());
   assert.equal((await http(`${first.url}/`)).text, "mended");
   await first.stop({ keepState: true });
-  const renamed = (text) => text.replaceAll("Room", "Hall");
-  writeFileSync(join(folder, "wrangler.jsonc"), renamed(kConfig));
-  writeFileSync(join(folder, "server.ts"), renamed(kServer));
-  const target = await start(folder, { command: "dev", state, expectErrors: [/./] });
-  t.after(() => target.stop({ checkDescriptors: false, keepState: true }));
-  const { status, text } = await http(`${target.url}/`);
-  assert.equal(status, 503);
-  assert.equal(JSON.parse(text).error.code, "S304", text);
-  assert.match(JSON.parse(text).error.message, /Room/);
-  writeFileSync(join(folder, "wrangler.jsonc"), renamed(kConfig).replace(/"migrations".*/,
-    `"migrations": [{ "tag": "v1", "new_sqlite_classes": ["Room"] }, { "tag": "v2", "renamed_classes": [{ "from": "Room", "to": "Hall" }] }]`));
-  await target.child.line(/ready on/, 30_000);
-  assert.equal((await http(`${target.url}/`)).text, "mended", "on the same port");
-});
+  return { folder, state, stores };
+}
+
+const kRenamed = (text) => text.replaceAll("Room", "Hall");
+const kSecond = (migration) => kRenamed(kConfig).replace(/"migrations".*/, `"migrations": [{ "tag": "v1", "new_sqlite_classes": ["Room"] }, ${migration}]`);
+for (const { name, code, config, says, mended } of [
+  { name: "a state that contradicts the configuration", code: "S304", config: kRenamed(kConfig), says: /Room/,
+    mended: kSecond('{ "tag": "v2", "renamed_classes": [{ "from": "Room", "to": "Hall" }] }') },
+  { name: "a migration that deletes agents", code: "S306", says: /"v2" deletes the class Room, and 1 agent.*--yes-delete Room/,
+    config: kSecond('{ "tag": "v2", "deleted_classes": ["Room"], "new_sqlite_classes": ["Hall"] }'),
+    mended: kSecond('{ "tag": "v2", "renamed_classes": [{ "from": "Room", "to": "Hall" }] }') },
+]) {
+  test(`${name} is answered at once, and mending it is enough`, hearthOnly, async (t) => {
+    const { folder, state, stores } = await withStoredRoom(t);
+    writeFileSync(join(folder, "wrangler.jsonc"), config);
+    writeFileSync(join(folder, "server.ts"), kRenamed(stores));
+    const target = await start(folder, { command: "dev", state, expectErrors: [/./] });
+    t.after(() => target.stop({ checkDescriptors: false, keepState: true }));
+    const { status, text } = await http(`${target.url}/`);
+    assert.equal(status, 503);
+    assert.equal(JSON.parse(text).error.code, code, text);
+    assert.match(JSON.stringify(JSON.parse(text).error).replaceAll('\\"', '"'), says);
+    const socket = await Socket.connect(`${target.ws}/agents/hall/a`);
+    assert.equal(JSON.parse(await socket.next()).code, code);
+    const end = await socket.closed;
+    assert.deepEqual([end.code, end.reason.slice(0, 6)], [1013, `${code}: `]);
+    const client = trying(t, target);
+    const { reason } = await until(() => client.closes[0], "the SDK's client is told", 30_000);
+    assert.ok(reason.startsWith(`${code}: `), reason);
+    writeFileSync(join(folder, "wrangler.jsonc"), mended);
+    await target.child.line(/ready on/, 30_000);
+    assert.equal((await http(`${target.url}/`)).text, "mended", "on the same port");
+  });
+}
 
 test("a secret is in no answer of dev's", hearthOnly, async (t) => {
   const folder = projectOf({

@@ -1,6 +1,7 @@
 // The project's own build command (`build.command` of the configuration): run by a shell before
 // bundling, and again when something in the folders that it watches changes. A command that writes
-// into its own folders is run once more for it, not without end.
+// into its own folders is run once more for it, not without end. One that has failed is run again too
+// when something changes beside the configuration or where it runs, such as the script itself.
 import { spawn, type ChildProcess } from "node:child_process";
 import { watch, type FSWatcher } from "node:fs";
 import path from "node:path";
@@ -17,6 +18,9 @@ export class BuildCommandRunner {
   readonly #build: BuildCommand;
   readonly #root: string;
   readonly #watchers: FSWatcher[] = [];
+  /** Only while it is broken. */
+  readonly #menders: FSWatcher[] = [];
+  #onChange: (() => void) | null = null;
   #child: ChildProcess | null = null;
   #timer: NodeJS.Timeout | null = null;
   #due = true;
@@ -33,6 +37,7 @@ export class BuildCommandRunner {
 
   /** Calls `changed` when the command is due again. */
   watch(changed: () => void): void {
+    this.#onChange = changed;
     for (const folder of this.#build.watch) {
       try {
         const watcher = watch(folder, { recursive: true }, (_event, name) => this.#changed(name, changed));
@@ -55,14 +60,33 @@ export class BuildCommandRunner {
       return this.runIfDue();
     }
     this.#repeated = false;
+    this.#watchForMending(broken !== null);
     return broken;
+  }
+
+  #watchForMending(broken: boolean): void {
+    const changed = this.#onChange;
+    if (!broken || changed === null) {
+      for (const watcher of this.#menders.splice(0)) watcher.close();
+      return;
+    }
+    if (this.#menders.length > 0 || this.#stopped) return;
+    for (const folder of new Set([this.#root, this.#build.cwd])) {
+      try {
+        const watcher = watch(folder, (_event, name) => this.#changed(name, changed));
+        watcher.on("error", () => watcher.close());
+        this.#menders.push(watcher);
+      } catch {
+        // The folder may be what is missing.
+      }
+    }
   }
 
   async run(): Promise<BuildReport | null> {
     this.#running = true;
     this.#changedWhileRunning = false;
     const broken = await this.#execute();
-    if (this.#watchers.length > 0) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    if (this.#watchers.length + this.#menders.length > 0) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     this.#running = false;
     return broken;
   }
@@ -71,7 +95,7 @@ export class BuildCommandRunner {
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    for (const watcher of this.#watchers.splice(0)) watcher.close();
+    for (const watcher of [...this.#watchers.splice(0), ...this.#menders.splice(0)]) watcher.close();
     if (this.#child?.pid !== undefined) {
       try {
         process.kill(-this.#child.pid, "SIGKILL");
@@ -118,6 +142,8 @@ export class BuildCommandRunner {
   #failure(what: string, output: string): BuildReport {
     const where = path.relative(this.#root, this.#build.cwd) || ".";
     const report = plainFailure(`the build command "${this.#build.command}" (in ${where}) ${what}`);
+    const at = this.#build.at;
+    if (at !== undefined) Object.assign(report.errors![0]!, at);
     const lines = output.trimEnd().split("\n").filter((line) => line !== "");
     report.errors![0]!.notes = lines.map((text) => ({ text, file: null, line: null, column: null }));
     return report;

@@ -49,6 +49,8 @@ export interface BuildCommand {
   command: string;
   cwd: string;
   watch: string[];
+  /** Where the configuration says so. */
+  at?: { file: string; line: number; column: number };
 }
 
 export class JobError extends Error {
@@ -101,12 +103,12 @@ export function parseJob(text: string): Job {
 function buildCommand(fields: Record<string, unknown>): BuildCommand | null {
   const value = fields["build"];
   if (value === undefined || value === null) return null;
-  const { command, cwd, watch } = value as Partial<BuildCommand>;
+  const { command, cwd, watch, at } = value as Partial<BuildCommand>;
   if (typeof command !== "string" || typeof cwd !== "string" || !Array.isArray(watch) ||
       !watch.every((folder) => typeof folder === "string")) {
     throw new JobError('"build" of the bundle job must be { command, cwd, watch: [folder] }');
   }
-  return { command, cwd, watch };
+  return at === undefined ? { command, cwd, watch } : { command, cwd, watch, at };
 }
 
 function missing(name: string): never {
