@@ -5,7 +5,7 @@ import type { Addon, Handlers } from "./addon.ts";
 import { describe } from "./agent/errors.ts";
 import { rehearse } from "./agent/rehearsal.ts";
 import type { WorkerDocument } from "./worker/document.ts";
-import { whereOf } from "./worker/where.ts";
+import { whereOf } from "./faults/where.ts";
 import { Worker } from "./worker/worker.ts";
 
 const path = process.env["HEARTH_ADDON"];

@@ -3,7 +3,7 @@
 // clients that the host itself tells: by a frame, and by the reason of a close.
 import { describe, NO_RESPONSE } from "../agent/errors.ts";
 import type { ReportDetails } from "../agent/host.ts";
-import { whereOf } from "../worker/where.ts";
+import { whereOf } from "./where.ts";
 import { catalogue, type FaultCode } from "./catalogue.ts";
 import { classify } from "./classify.ts";
 import { isLasting, Repeats } from "./repeats.ts";

@@ -1,7 +1,7 @@
 // R403: which binding it is that was undefined when the code used it. V8 says what was read of
 // undefined and where; the name is in the user's own line. Looked up only when such an error is told.
 import { readFileSync, statSync } from "node:fs";
-import { placeOf } from "../worker/where.ts";
+import { placeOf } from "./where.ts";
 
 const READ_OF_UNDEFINED = /^Cannot read properties of undefined \(reading '([^']*)'\)$/;
 const OF_NAMESPACES = new Set(["idFromName", "idFromString", "newUniqueId", "getByName", "jurisdiction"]);

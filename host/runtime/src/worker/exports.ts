@@ -1,7 +1,8 @@
 // What the bundle exports, and what may be done with it: entrypoints are opened for one call each,
 // classes of agents are constructed by agents, and `ctx.exports` has a namespace or a stub for each.
 import type { AgentClass, AgentHost, WorkerScope } from "../agent/host.ts";
-import { DurableObjectNamespace } from "../agent/namespace.ts";
+import { DurableObjectClass, nameClass } from "../agent/exported_class.ts";
+import type { DurableObjectNamespace } from "../agent/namespace.ts";
 import type { OpenEntrypoint } from "../agent/types.ts";
 import type { Request } from "../web/request.ts";
 import { ExecutionContext } from "./context.ts";
@@ -15,28 +16,6 @@ export interface BaseClasses {
   DurableObject: Function;
   WorkerEntrypoint: Function;
   WorkflowEntrypoint: Function;
-}
-
-/** A class of agents that no binding names: good for `ctx.facets`. */
-export class DurableObjectClass {
-  readonly #class: AgentClass;
-
-  constructor(type: AgentClass) {
-    this.#class = type;
-  }
-
-  static classOf(value: DurableObjectClass): AgentClass {
-    return value.#class;
-  }
-}
-
-const namespaceClasses = new WeakMap<DurableObjectNamespace, () => AgentClass | undefined>();
-
-/** The class behind an entry of `ctx.exports`, or a class itself. */
-export function classOfExport(value: unknown): AgentClass | undefined {
-  if (value instanceof DurableObjectClass) return DurableObjectClass.classOf(value);
-  if (value instanceof DurableObjectNamespace) return namespaceClasses.get(value)?.();
-  return typeof value === "function" ? (value as AgentClass) : undefined;
 }
 
 export class Entrypoints {
@@ -120,7 +99,7 @@ export class Entrypoints {
       const base = this.baseOf(value);
       const namespace = base === "DurableObject" || base === "none" ? namespaceOf(name) : undefined;
       if (namespace !== undefined) {
-        namespaceClasses.set(namespace, () => value as AgentClass);
+        nameClass(namespace, value as AgentClass);
         exports[name] = namespace;
       } else if (base === "DurableObject") {
         exports[name] = new DurableObjectClass(value as AgentClass);

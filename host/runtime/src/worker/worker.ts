@@ -43,7 +43,7 @@ import { restoreNames } from "./names.ts";
 import { Reporter } from "./report.ts";
 import { answerUnsafe, unsafeHooks } from "./unsafe.ts";
 import { watchLoop } from "./watch.ts";
-import { setRoot } from "./where.ts";
+import { setRoot } from "../faults/where.ts";
 
 const IDLE_TIMEOUT_MS = 10_000;
 const MS_PER_DAY = 86_400_000;

@@ -10,7 +10,7 @@ import { coded } from "../../src/faults/coded.ts";
 import { Faults } from "../../src/faults/faults.ts";
 import { redactorOf } from "../../src/faults/secrets.ts";
 import { ownFrames, stackOf } from "../../src/faults/stack.ts";
-import { setRoot } from "../../src/worker/where.ts";
+import { setRoot } from "../../src/faults/where.ts";
 
 function faults(env: object, mode: "dev" | "serve" = "dev") {
   const reported: { error: unknown; details: object }[] = [];

@@ -1,6 +1,6 @@
 // The user's own line in a stack: the first frame that is neither Node's, nor the runtime's, nor a
 // dependency's; of the error itself, else of what caused it.
-import { isForeignFrame } from "../faults/stack.ts";
+import { isForeignFrame } from "./stack.ts";
 
 const FRAME = /^\s+at (?:.*? \()?(?:file:\/\/)?(\/[^()]*?:\d+:\d+)\)?$/;
 const CAUSES_MAX = 5;
