@@ -276,8 +276,11 @@ std::string fix(const server::Options& options, Examination& examination) {
     const auto next = std::find_if(examination.findings.begin(), examination.findings.end(),
                                    [](const Finding& each) { return each.safe; });
     if (next == examination.findings.end()) break;
-    diffs += "fixed " + next->code + "  " + next->message + "\n" +
-             project::diff_of(next->edits, examination.config_path.parent_path()) + "\n";
+    const log::Redactor hidden = secrets_to_hide(examination);
+    std::string message = next->message;
+    hidden.redact(message);
+    diffs += "fixed " + next->code + "  " + message + "\n" +
+             diff_text(*next, examination.config_path.parent_path(), hidden) + "\n";
     const std::string mended = project::sentence(*next);
     const Status applied = project::apply(next->edits);
     if (!applied) return diffs + "  note: " + applied.error().message + "\n";
@@ -354,16 +357,9 @@ int doctor_of(const server::Options& options, fs::path& config_path) {
   }
   if (!options.url.empty()) add_outside(options, examination);
   const int code = exit_code_of(examination);
-  std::string text = options.json ? examination_json(examination, code)
-                                  : "hearth doctor  " + examination.config_path.string() + "\n\n" +
-                                        examination_text(examination, coloured());
-  // An edit to .dev.vars shows the lines around it, and what code throws may hold anything.
-  if (examination.project) {
-    log::Redactor redactor;
-    redactor.add(log::secrets_of(examination.project->worker_json));
-    redactor.redact(text);
-  }
-  print(text);
+  print(options.json ? examination_json(examination, code)
+                     : "hearth doctor  " + examination.config_path.string() + "\n\n" +
+                           examination_text(examination, coloured()));
   return code;
 }
 

@@ -38,7 +38,7 @@ std::string place(const Finding& finding, const std::filesystem::path& root) {
 }
 
 // The line of the finding with two before it and a mark below it.
-std::string frame(const Finding& finding) {
+std::string frame(const Finding& finding, const log::Redactor& hidden) {
   if (finding.file.empty() || finding.at.line == 0) return "";
   worker::SourceFiles files;
   std::string_view text = files.text(finding.file);
@@ -53,8 +53,10 @@ std::string frame(const Finding& finding) {
     std::string label = std::to_string(number);
     label.insert(0, width - label.size(), ' ');
     const bool own = number == finding.at.line;
-    out += std::string(own ? "  > " : "    ") + label + " | " +
-           std::string(line.substr(0, kLineBytesMax)) + "\n";
+    std::string quoted(line);
+    hidden.redact(quoted);  // before it is cut: half a secret is no longer known as one
+    out +=
+        std::string(own ? "  > " : "    ") + label + " | " + quoted.substr(0, kLineBytesMax) + "\n";
     if (!own || finding.at.column == 0 || finding.at.column > kLineBytesMax) continue;
     std::string blank(line.substr(0, std::min<std::size_t>(finding.at.column - 1, line.size())));
     for (char& c : blank) c = c == '\t' ? '\t' : ' ';
@@ -100,7 +102,20 @@ int exit_code_of(const Examination& examination) {
   return count_of(examination, Weight::kFault) > 0 ? 1 : 0;
 }
 
-std::string finding_text(const Finding& finding, const std::filesystem::path& root, bool colour) {
+log::Redactor secrets_to_hide(const Examination& examination) {
+  return server::secrets_to_hide(examination.config_path,
+                                 examination.project ? &*examination.project : nullptr);
+}
+
+std::string diff_text(const Finding& finding, const std::filesystem::path& root,
+                      const log::Redactor& hidden) {
+  std::string diff = project::diff_of(finding.edits, root);
+  hidden.redact(diff);
+  return diff;
+}
+
+std::string finding_text(const Finding& finding, const std::filesystem::path& root, bool colour,
+                         const log::Redactor& hidden) {
   const Paint paint{colour};
   const project::Diagnostic* entry = project::find_diagnostic(finding.code);
   const bool fault = finding.weight == Weight::kFault;
@@ -109,11 +124,12 @@ std::string finding_text(const Finding& finding, const std::filesystem::path& ro
   out += "\n  ";
   const std::string where = place(finding, root);
   if (!where.empty()) out += paint("36", where) + ": ";
-  out += finding.message + "\n";
-  if (!finding.stack.empty()) out += indented(finding.stack, Paint{false});
-  out += frame(finding);
+  std::string own = finding.message + "\n";
+  if (!finding.stack.empty()) own += indented(finding.stack, Paint{false});
+  hidden.redact(own);
+  out += own + frame(finding, hidden);
   if (entry != nullptr) out += "  Cause: " + std::string(entry->cause) + "\n";
-  const std::string diff = project::diff_of(finding.edits, root);
+  const std::string diff = diff_text(finding, root, hidden);
   if (!diff.empty()) {
     out += std::string("  Edit") + (finding.safe ? " (--fix applies it)" : "") + ":\n" +
            indented(diff, paint);
@@ -125,9 +141,10 @@ std::string finding_text(const Finding& finding, const std::filesystem::path& ro
 
 std::string examination_text(const Examination& examination, bool colour) {
   const auto root = root_of(examination);
+  const log::Redactor hidden = secrets_to_hide(examination);
   std::string out;
   for (const Finding& each : examination.findings) {
-    out += finding_text(each, root, colour) + "\n";
+    out += finding_text(each, root, colour, hidden) + "\n";
   }
   if (examination.project && !examination.project->bindings.empty()) {
     out += server::route_table(*examination.project, colour) + "\n";
@@ -143,10 +160,11 @@ std::string examination_text(const Examination& examination, bool colour) {
 
 std::string examination_json(const Examination& examination, int exit_code) {
   const auto root = root_of(examination);
+  const log::Redactor hidden = secrets_to_hide(examination);
   Json out{{"config", examination.config_path.string()}, {"exitCode", exit_code}};
   out["findings"] = Json::array();
   for (const Finding& each : examination.findings) {
-    out["findings"].push_back(server::finding_json(each, root));
+    out["findings"].push_back(server::finding_json(each, root, hidden));
   }
   out["routes"] = Json::array();
   if (examination.project) {

@@ -74,11 +74,8 @@ std::string App::environment(std::size_t number) const {
   std::vector<project::Finding> findings = project::inspect(options).findings;
   for (auto& each : worker::check_exports(project, facts)) findings.push_back(std::move(each));
   for (auto& each : worker::check_code(project, facts)) findings.push_back(std::move(each));
-  std::string text = environment_json(project, facts, findings)
-                         .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  // The diff of an edit to .dev.vars shows the lines around it.
-  console_.redactor().redact(text);
-  return text;
+  return environment_json(project, facts, findings)
+      .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace hearth::server

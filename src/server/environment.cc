@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "log/secret_files.h"
 #include "project/catalogue.h"
 
 namespace hearth::server {
@@ -56,6 +57,19 @@ void describe_namespace(Json& entry, const Json& binding, const project::Project
   entry["url"] = "/agents/" + own->url_segment + "/:name";
 }
 
+// The values of vars, which are no secrets, yet nobody's business either.
+log::Redactor values_of(const Json& bindings) {
+  std::vector<log::Secret> values;
+  for (const Json& each : bindings) {
+    if (each.value("type", "") != "var" || !each.contains("value")) continue;
+    if (!each["value"].is_string()) continue;
+    values.push_back({each.value("name", ""), each["value"].get<std::string>()});
+  }
+  log::Redactor hidden;
+  hidden.add(values);
+  return hidden;
+}
+
 Json describe_entry(const Json& binding, const project::Project& project,
                     const worker::CodeFacts& facts) {
   const std::string kind = binding.value("type", "");
@@ -75,12 +89,25 @@ Json describe_entry(const Json& binding, const project::Project& project,
 
 }  // namespace
 
-Json finding_json(const Finding& each, const std::filesystem::path& root) {
+log::Redactor secrets_to_hide(const std::filesystem::path& config,
+                              const project::Project* project) {
+  log::Redactor hidden;
+  hidden.add(log::secrets_beside(config));
+  if (project != nullptr) hidden.add(log::secrets_of(project->worker_json));
+  return hidden;
+}
+
+Json finding_json(const Finding& each, const std::filesystem::path& root,
+                  const log::Redactor& hidden) {
+  const auto clean = [&](std::string text) {
+    hidden.redact(text);
+    return text;
+  };
   const project::Diagnostic* entry = project::find_diagnostic(each.code);
   Json finding{{"code", each.code},
                {"severity", each.weight == project::Weight::kFault ? "fault" : "warning"},
                {"title", entry ? entry->title : ""},
-               {"message", each.message}};
+               {"message", clean(each.message)}};
   if (!each.file.empty()) {
     const auto relative = each.file.lexically_relative(root);
     const bool below = !relative.empty() && !relative.native().starts_with("..");
@@ -90,12 +117,12 @@ Json finding_json(const Finding& each, const std::filesystem::path& root) {
     finding["line"] = each.at.line;
     finding["column"] = each.at.column;
   }
-  if (!each.stack.empty()) finding["stack"] = each.stack;
+  if (!each.stack.empty()) finding["stack"] = clean(each.stack);
   finding["cause"] = entry ? entry->cause : "";
   finding["cure"] = entry ? entry->cure : "";
   finding["docs"] = entry ? project::docs_anchor(each.code) : "";
   if (!each.edits.empty()) {
-    finding["diff"] = project::diff_of(each.edits, root);
+    finding["diff"] = clean(project::diff_of(each.edits, root));
     finding["safe"] = each.safe;
   }
   return finding;
@@ -107,19 +134,27 @@ Json environment_json(const project::Project& project, const worker::CodeFacts& 
   const Json document = Json::parse(project.worker_json, nullptr, false);
   std::vector<bool> told(findings.size(), false);
   const Json bindings = document.is_object() ? document.value("bindings", Json::array()) : Json();
+  const log::Redactor hidden = secrets_to_hide(project.config_path, &project);
+  const log::Redactor values = values_of(bindings);
+  const auto told_of = [&](const Finding& each) {
+    Json finding = finding_json(each, project.root, hidden);
+    // An edit is shown with the lines around it.
+    if (finding.contains("diff")) values.redact(finding["diff"].get_ref<std::string&>());
+    return finding;
+  };
   for (const Json& binding : bindings) {
     Json entry = describe_entry(binding, project, facts);
     Json diagnostics = Json::array();
     for (std::size_t i = 0; i < findings.size(); ++i) {
       if (!concerns(findings[i], binding.value("name", ""), entry.value("class", ""))) continue;
-      diagnostics.push_back(finding_json(findings[i], project.root));
+      diagnostics.push_back(told_of(findings[i]));
       told[i] = true;
     }
     entry["diagnostics"] = std::move(diagnostics);
     answer["entries"].push_back(std::move(entry));
   }
   for (std::size_t i = 0; i < findings.size(); ++i) {
-    if (!told[i]) answer["diagnostics"].push_back(finding_json(findings[i], project.root));
+    if (!told[i]) answer["diagnostics"].push_back(told_of(findings[i]));
   }
   return answer;
 }

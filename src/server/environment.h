@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "log/redactor.h"
 #include "project/finding.h"
 #include "project/project.h"
 #include "worker/code_checks.h"
@@ -17,7 +18,11 @@ nlohmann::ordered_json environment_json(const project::Project& project,
                                         const std::vector<project::Finding>& findings);
 
 // One finding, with the catalogue's words; paths are relative to `root` where they are below it.
+// What holds words of the project's own, a diff among them, is without what `hidden` knows.
 nlohmann::ordered_json finding_json(const project::Finding& finding,
-                                    const std::filesystem::path& root);
+                                    const std::filesystem::path& root, const log::Redactor& hidden);
+
+// The secrets of a project: those that it has, and those that lie beside its configuration.
+log::Redactor secrets_to_hide(const std::filesystem::path& config, const project::Project* project);
 
 }  // namespace hearth::server

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "log/secret_files.h"
 #include "server/state_check.h"
 
 namespace hearth::server {
@@ -80,14 +81,18 @@ bool WaitingRoom::open() {
 }
 
 void WaitingRoom::tell(const project::Finding& finding) {
-  const std::string text = project::sentence(finding);
+  // An edit shows the lines around it, and clients are told of it.
+  console_.hide(log::secrets_beside(finding.file));
+  std::string text = project::sentence(finding);
   const std::filesystem::path root = finding.file.parent_path();
   std::string fix = project::diff_of(finding.edits, root);
+  std::string message = finding.message;
+  for (std::string* each : {&text, &fix, &message}) console_.redact(*each);
   std::string where = finding.file.filename().string();
   if (finding.at.line > 0) {
     where += ":" + std::to_string(finding.at.line) + ":" + std::to_string(finding.at.column);
   }
-  fault_ = core::fault_of(finding.code, 503, finding.message, fix);
+  fault_ = core::fault_of(finding.code, 503, message, fix);
   fault_.where = where;
   fault_.retry_after_s = kRetryAfterS;
   if (told_ == text) return;
