@@ -21,7 +21,9 @@ Engine::Engine(EngineOptions options, EngineHooks hooks, const os::World& world,
       cpu_limit_(options_.host_cpu_percent, world_, supervisor_,
                  [this](Host& host, std::int64_t held_ms, std::int64_t within_ms) {
                    on_held(host, held_ms, within_ms);
-                 }) {}
+                 }),
+      stopped_hosts_(world, supervisor_,
+                     std::min(options_.stopped_ms_max, options_.blocked_ms_max)) {}
 
 Engine::~Engine() {
   world_.loop.cancel(cron_timer_);

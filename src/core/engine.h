@@ -35,6 +35,7 @@
 #include "core/report.h"
 #include "core/router.h"
 #include "core/share.h"
+#include "core/stopped_hosts.h"
 #include "core/supervisor.h"
 #include "core/tables.h"
 #include "net/server.h"
@@ -50,7 +51,8 @@ struct EngineOptions {
   std::size_t queues_bytes_max = kQueueBytesMax;  // kept for all hosts
   std::uint32_t early_ms_max = 300'000;           // an accepted socket whose 101 does not come
   std::uint32_t blocked_ms_max =
-      30'000;                      // of a host's event loop; 0: for ever (a debugger is there)
+      30'000;  // of a host's event loop; 0: for ever (a debugger is there)
+  std::uint32_t stopped_ms_max = 2'000;  // of a host's process, by a signal; 0: for ever
   unsigned quarantine_deaths = 3;  // of hosts in a minute that one agent may cause; 0: any number
   std::uint32_t answer_ms_max = 100'000;  // of a handler, until its response begins; 0: for ever
   Origins origins;                        // of pages that may ask
@@ -105,6 +107,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void attach(net::Server& server) {
     server_ = &server;
     watch_deadlines();
+    stopped_hosts_.start();
   }
   // What became of agents is noted there; it outlives the engine. Before the first deploy.
   void attach(Ledger& ledger) { ledger_ = &ledger; }
@@ -386,6 +389,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   // Late: its end must find the rest in place.
   Supervisor supervisor_;
   CpuLimit cpu_limit_;
+  StoppedHosts stopped_hosts_;
 };
 
 template <typename Message>

@@ -93,11 +93,17 @@ void Engine::on_unavailable(std::string_view) {
 
 // R409: a host whose loop has not turned for too long is ended, alone; its sockets stay and the
 // next host goes on. A loop that only waits turns when it is nudged. Those that have no event of
-// the core's are watched too: a timer may block them, or a call from another host.
+// the core's are watched too: a timer may block them, or a call from another host. So are those
+// that drain, for agents wait until they have, and the spare, for they would wait for it next. How
+// long a bundle may take to load is the supervisor's.
 void Engine::look_for_blocked_hosts() {
-  for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
-    Host* host = supervisor_.active(slot);
-    if (host == nullptr) continue;
+  std::vector<Host*> watched;
+  supervisor_.for_each_host([&](Host& host) {
+    if (host.state != HostState::kStarting && host.state != HostState::kEnded) {
+      watched.push_back(&host);
+    }
+  });
+  for (Host* host : watched) {
     const std::int64_t now_ms = host->running_clock_ms();
     const std::uint64_t heartbeat = host->heartbeat();
     if (!host->heartbeat_seen || heartbeat != *host->heartbeat_seen) {

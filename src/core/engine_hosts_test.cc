@@ -34,6 +34,46 @@ TEST_F(CoreTest, BacksOffWhenHostsDieAtTheirStartAndSaysSo) {
   EXPECT_EQ(network.answers[number].status, 503);
 }
 
+// Spares that somebody ends now and then say nothing of the code.
+TEST_F(CoreTest, DeathsOfSparesThatHadLivedAreNoCrashLoop) {
+  boot();
+  for (int i = 0; i < 6; ++i) {
+    world.advance(5'000);
+    launcher.hosts.back()->die();
+    settle();
+    EXPECT_EQ(launcher.hosts.size(), 3u + static_cast<std::size_t>(i)) << "replaced at once";
+  }
+  EXPECT_FALSE(report.has("in a row"));
+  EXPECT_TRUE(report.has("died: signal 9"));
+}
+
+TEST_F(CoreTest, DeathsAtTheStartAreInARowOnlyWithoutAHostThatLivedBetweenThem) {
+  boot();
+  for (int i = 0; i < 6; ++i) {
+    launcher.ready_at_once = false;
+    launcher.hosts.back()->die();
+    settle();
+    launcher.ready_at_once = true;
+    launcher.hosts.back()->die();  // the next spare, while it starts
+    settle();
+    world.advance(5'000);
+  }
+  EXPECT_FALSE(report.has("in a row"));
+}
+
+// Another slot's host, which goes on all the time, does not make a loop slower to see.
+TEST_F(CoreTest, ASlotWhoseHostsDieAtTheirStartIsACrashLoopBesideOneThatLives) {
+  options.supervisor.host_count = 2;
+  boot();
+  world.advance(5'000);
+  for (int i = 0; i < 4; ++i) {
+    host(0).die();
+    settle();
+    world.advance(400);
+  }
+  EXPECT_TRUE(report.has("in a row"));
+}
+
 TEST_F(CoreTest, SaysThatHostsCannotBeStarted) {
   launcher.refuse = true;
   boot();
@@ -123,6 +163,19 @@ TEST_F(CoreTest, StopsInOrder) {
   EXPECT_TRUE(done);
   registry.reset();
   EXPECT_TRUE(Registry::open(state, world).value()->was_closed_cleanly());
+}
+
+// Its host has ended and is forgotten a little later: nothing else will tell that all are gone.
+TEST_F(CoreTest, StopsWhenItsOnlyHostHasJustEnded) {
+  options.supervisor.spare = false;
+  boot();
+  launcher.refuse = true;
+  bool done = false;
+  host().die();
+  world.defer([&] { engine->stop([&] { done = true; }); });
+  settle();
+  EXPECT_EQ(launcher.hosts.size(), 1u);
+  EXPECT_TRUE(done);
 }
 
 TEST_F(CoreTest, StopsEvenWhenAHostDoesNotDrain) {

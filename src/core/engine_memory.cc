@@ -24,16 +24,23 @@ void Engine::watch_memory() {
 
 void Engine::look_at_memory() {
   const std::uint64_t limit = options_.host_memory_bytes;
-  for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
-    Host* host = supervisor_.active(slot);
-    const std::uint64_t bytes = host != nullptr ? host->resident_bytes() : 0;
+  // Those that drain too: what is at work there may be what takes it all.
+  std::vector<Host*> looked_at;
+  supervisor_.for_each_host([&](Host& host) {
+    if (host.state == HostState::kActive || host.state == HostState::kDraining) {
+      looked_at.push_back(&host);
+    }
+  });
+  for (Host* host : looked_at) {
+    const std::uint64_t bytes = host->resident_bytes();
     if (bytes >= limit) {
       const std::string why = "it held " + megabytes(bytes) + " of memory, and " +
                               megabytes(limit) + " is what --host-memory allows";
       const Event* event = host->events().at_work();
       const bool known = event != nullptr && event->agent != nullptr;
       host->kill(why + (known ? "; " + label(*event->agent) + " was at work" : ""));
-    } else if (bytes >= limit / 100 * kSoftPercent && host->leaving.empty() &&
+    } else if (bytes >= limit / 100 * kSoftPercent && host->state == HostState::kActive &&
+               host->leaving.empty() &&
                world_.clock.steady_ms() - host->active_since_ms >= kYoungMs) {
       const std::string why = "it held " + megabytes(bytes) + " of memory, near the " +
                               megabytes(limit) + " that --host-memory allows";

@@ -80,7 +80,7 @@ void Engine::note_interrupted(Host& host, const Culprit& culprit,
     if (each.working || each.resumed > 0) add(each.id);
   }
   if (culprit.known) last = culprit.agent;
-  if (!last || host.drained || leaving_) return;
+  if (!last || host.drained || leaving_ || host.looks_stopped > 0) return;
   const AgentId blamed = *last;
   const Agent* agent = agents_.find(blamed);
   std::string name = agent != nullptr ? agent->name : std::string();

@@ -80,6 +80,12 @@ class Host final : LinkEvents {
   // first looked.
   std::optional<std::uint64_t> heartbeat_seen;
   std::int64_t heartbeat_since_ms = 0;
+  // In how many looks of StoppedHosts, one after the other, its process was found stopped.
+  unsigned looks_stopped = 0;
+  // By whoever else: not held.
+  bool stopped() const {
+    return !held_since_ms_ && launched_.process && launched_.process->stopped();
+  }
   bool connected() const { return link_ && link_->open(); }
 
   // SIGKILL. It ends when it has been reaped.
@@ -90,9 +96,9 @@ class Host final : LinkEvents {
   const std::uint32_t number;  // never reused
   const std::shared_ptr<Document> document;
   HostState state = HostState::kStarting;
-  unsigned slot = 0;             // while active or draining
-  std::uint16_t generation = 0;  // of that slot
-  std::int64_t active_since_ms = 0;
+  unsigned slot = 0;                 // while active or draining
+  std::uint16_t generation = 0;      // of that slot
+  std::int64_t active_since_ms = 0;  // or warm
   std::string
       leaving{};         // why it is to be replaced though its code is the newest; empty: it is not
   bool drained = false;  // it said so: its end is no loss

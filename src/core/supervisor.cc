@@ -145,6 +145,7 @@ void Supervisor::on_ready(Host& host, std::string_view json) {
     return balance();
   }
   host.state = HostState::kWarm;
+  host.active_since_ms = world_.clock.steady_ms();
   const bool first = !std::exchange(host.document->loaded, true);
   if (!good_ || good_->version <= host.document->version) good_ = host.document;
   if (first) events_.on_loaded(*host.document, json);
@@ -186,17 +187,21 @@ void Supervisor::on_host_ended(Host& host) {
 }
 
 void Supervisor::note_death(const Host& host) {
-  const bool at_start = host.state == HostState::kStarting || host.state == HostState::kWarm ||
-                        world_.clock.steady_ms() - host.active_since_ms < kShortLifeMs;
+  const std::int64_t now_ms = world_.clock.steady_ms();
+  const bool at_start =
+      host.state == HostState::kStarting || now_ms - host.active_since_ms < kShortLifeMs;
   if (host.state == HostState::kDraining && !host.may_stay) return;
   report_.say(Level::kError,
               "host " + std::to_string(host.number) +
                   (host.state == HostState::kStarting ? " died while starting: " : " died: ") +
                   host.ending());
+  if (host.looks_stopped > 0) return;  // by somebody: it says nothing of the code
   if (!at_start) {
     deaths_at_start_ = 0;
     return;
   }
+  if (row_is_broken(*host.document)) deaths_at_start_ = 0;
+  last_death_ms_ = now_ms;
   ++deaths_at_start_;
   // The first is replaced at once.
   if (deaths_at_start_ < 2) return;
@@ -211,6 +216,16 @@ void Supervisor::note_death(const Host& host) {
                                    std::to_string(wait_ms) + " ms");
     events_.on_failing(*host.document, host.ending());
   }
+}
+
+// By a host that has come up since the last death at the start, and lives.
+bool Supervisor::row_is_broken(const Document& document) const {
+  const std::int64_t now_ms = world_.clock.steady_ms();
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](const auto& each) {
+    const bool up = each->state == HostState::kActive || each->state == HostState::kWarm;
+    return up && each->document.get() == &document && each->active_since_ms >= last_death_ms_ &&
+           now_ms - each->active_since_ms >= kShortLifeMs;
+  });
 }
 
 // ---- balance: what there is, what there should be

@@ -88,7 +88,7 @@ class Supervisor final : HostEvents {
     for (const auto& host : hosts_) visit(*host);
   }
   std::size_t host_total() const { return hosts_.size(); }
-  // Hosts that died soon after they started, in a row.
+  // Hosts that died soon after they started, in a row: none came up between two of them and lived.
   unsigned deaths_at_start() const { return deaths_at_start_; }
   std::uint64_t version() const { return desired_ ? desired_->version : 0; }
 
@@ -120,6 +120,7 @@ class Supervisor final : HostEvents {
   void leave_slot(Host& host);
   void forget(Host& host);
   void note_death(const Host& host);
+  bool row_is_broken(const Document& document) const;
   void set_unavailable(std::string reason);
   void tell_switched();
   void tell_stopped();
@@ -143,6 +144,7 @@ class Supervisor final : HostEvents {
   std::uint64_t last_version_ = 0;
   std::uint32_t last_host_ = 0;
   unsigned deaths_at_start_ = 0;  // in a row
+  std::int64_t last_death_ms_ = 0;
   std::int64_t start_not_before_ms_ = 0;
   os::TimerId backoff_timer_;
   os::TimerId patience_timer_;

@@ -153,6 +153,7 @@ class FakeProcess final : public os::Process {
   int pid() const override { return 1; }
   std::uint64_t resident_bytes() const override { return host_->resident_bytes; }
   std::uint64_t cpu_ns() const override { return host_->cpu_ns; }
+  bool stopped() const override { return host_->stopped && host_->alive(); }
   void kill(int signal) override {
     if (signal == SIGSTOP || signal == SIGCONT) {
       host_->stopped = signal == SIGSTOP;

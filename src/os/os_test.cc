@@ -67,6 +67,28 @@ TEST(Process, IsKilledByItsNumber) {
   EXPECT_EQ(status->describe(), "signal 9 (SIGKILL)");
 }
 
+TEST(Process, SaysWhetherItIsStopped) {
+  boost::asio::io_context context;
+  SystemProcesses processes(context);
+  auto child = processes.spawn({.path = "/bin/sleep", .arguments = {"300"}}, [](ExitStatus) {});
+  ASSERT_TRUE(child);
+  const auto comes = [&](bool wanted) {
+    for (int i = 0; i < 3'000 && (*child)->stopped() != wanted; ++i) ::usleep(10'000);
+    return (*child)->stopped() == wanted;
+  };
+  EXPECT_FALSE((*child)->stopped());
+  (*child)->kill(SIGSTOP);
+  EXPECT_TRUE(comes(true));
+  EXPECT_TRUE((*child)->stopped()) << "being asked changes nothing";
+  (*child)->kill(SIGCONT);
+  EXPECT_TRUE(comes(false));
+  (*child)->kill(SIGSTOP);
+  EXPECT_TRUE(comes(true));
+  (*child)->kill(SIGKILL);
+  context.run_for(std::chrono::seconds(30));
+  EXPECT_FALSE((*child)->stopped());
+}
+
 TEST(Process, ThatCannotStartSaysWhy) {
   boost::asio::io_context context;
   SystemProcesses processes(context);

@@ -86,6 +86,14 @@ class SystemProcess final : public Process {
     return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000u +
            static_cast<std::uint64_t>(used.tv_nsec);
   }
+  // Only looked at, so that the next look finds it too; SIGCONT takes it back.
+  bool stopped() const override {
+    siginfo_t info{};
+    return !watched_->reaped &&
+           ::waitid(P_PID, static_cast<id_t>(watched_->pid), &info, WSTOPPED | WNOHANG | WNOWAIT) ==
+               0 &&
+           info.si_pid != 0;
+  }
   void kill(int signal) override {
     if (!watched_->reaped) ::kill(watched_->pid, signal);
   }

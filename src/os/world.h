@@ -89,6 +89,8 @@ class Process {
   // What all its threads have used of the CPU in its life; 0 when that cannot be said. Without the
   // processes that it started.
   virtual std::uint64_t cpu_ns() const { return 0; }
+  // By a signal (SIGSTOP), and not yet continued: it does nothing, and will not by itself.
+  virtual bool stopped() const { return false; }
   // Nothing happens once it has been reaped: its number may be another's.
   virtual void kill(int signal) = 0;
   // It goes on by itself when this is destroyed. Only of a successor.

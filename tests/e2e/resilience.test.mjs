@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { ask } from "../lib/admin.mjs";
 import { Socket, http } from "../lib/clients.mjs";
 import { temporaryFolder } from "../lib/folders.mjs";
-import { commandLine, descendants, until } from "../lib/process.mjs";
+import { alive, commandLine, descendants, until } from "../lib/process.mjs";
 import { RawWebSocket } from "../lib/raw-websocket.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
 
@@ -61,6 +62,44 @@ describe("code that hangs", suite, () => {
     process.kill(host, "SIGKILL");
     assert.equal(await socket.ask("back", 10_000), "back");
     await socket.close();
+  });
+});
+
+describe("a host that somebody stops (SIGSTOP)", suite, () => {
+  const health = async (target) => (await ask(target, "/_hearth/health")).json().hosts;
+  const hosts = (target, state) => until(async () => {
+    const found = (await health(target)).filter((each) => each.state === state);
+    return found.length > 0 && found.map(({ pid }) => pid);
+  }, `a host that is ${state}`, kPatienceMs);
+  const gone = (pid) => until(() => !alive(pid), `the stopped host's end (${pid})`, kPatienceMs);
+
+  test("is replaced within seconds, whatever its timeouts, and no socket closes", async (t) => {
+    const target = await startFor(t, "raw", { expectErrors: [kHostDied], args: ["--quarantine", "1"] });
+    const socket = await Socket.connect(`${target.ws}/room/stops?user=u`);
+    const host = Number(await socket.ask("pid", kPatienceMs));
+    process.kill(host, "SIGSTOP");
+    socket.send("waits");
+    await gone(host);
+    assert.equal(await socket.next(kPatienceMs), "waits");
+    assert.match(target.output, /died: it was stopped by a signal/);
+    assert.ok(socket.open);
+    await socket.close();
+  });
+
+  test("is replaced too while it is the spare, or starts", async (t) => {
+    const target = await startFor(t, "raw", { expectErrors: [kHostDied] });
+    const [spare] = await hosts(target, "warm");
+    process.kill(spare, "SIGSTOP");
+    await gone(spare);
+    // The next spare is stopped as soon as its process is there.
+    const [next] = await hosts(target, "warm");
+    const before = new Set(target.hosts());
+    process.kill(next, "SIGKILL");
+    const starting = await until(() => target.hosts().find((pid) => !before.has(pid)), "the next host", kPatienceMs);
+    process.kill(starting, "SIGSTOP");
+    await gone(starting); // a load may take a minute
+    const [last] = await hosts(target, "warm");
+    assert.ok(![spare, next, starting].includes(last));
   });
 });
 
