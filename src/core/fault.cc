@@ -99,8 +99,8 @@ void add_header(std::string& headers, std::string_view name, std::string_view va
 
 std::uint16_t Fault::close_code() const {
   if (close != 0) return close;
-  // A binding or an answer that the code gets wrong, it gets wrong every time.
-  if (code == "R403" || code == "R406") {
+  // A class, a binding or an answer that the code gets wrong, it gets wrong every time.
+  if (code == "B206" || code == "R403" || code == "R406") {
     return static_cast<std::uint16_t>(4000 + status);
   }
   if (status == 503) return 1013;

@@ -32,8 +32,8 @@ std::string_view moment(char letter) {
 }
 
 // The faults that a host tells a client itself, in a frame on its socket, or marks an error with.
-constexpr std::string_view kOfTheRuntime[] = {"R401", "R403", "R404", "R405", "R406",
-                                              "R407", "R412", "R413", "R414", "R415"};
+constexpr std::string_view kOfTheRuntime[] = {"B206", "R401", "R403", "R404", "R405", "R406",
+                                              "R407", "R412", "R413", "R414", "R415", "R418"};
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";

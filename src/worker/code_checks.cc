@@ -86,8 +86,19 @@ class Checks {
       const std::string& name = binding.class_name;
       if (!has(facts_.exports, name) || !told.insert(name).second) continue;
       std::string base;
+      bool handles = true;
       for (const Json& each : classes) {
-        if (text_of(each, "name") == name) base = text_of(each, "base");
+        if (text_of(each, "name") != name) continue;
+        base = text_of(each, "base");
+        handles = each.value("handles", true);
+      }
+      if (base == "none" && !handles) {
+        out_.push_back(in_config("B206", Weight::kFault,
+                                 "the class " + name +
+                                     " extends nothing and handles nothing: write class " + name +
+                                     " extends Agent, with import { Agent } from \"agents\"",
+                                 binding.class_at));
+        continue;
       }
       if (base == "DurableObject" || base == "none") continue;
       out_.push_back(in_config("B206", Weight::kFault,

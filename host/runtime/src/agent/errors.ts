@@ -78,7 +78,11 @@ export function expectReset(error: object): void {
 
 /** Marks an error as one that came from another object, as the platform does on every boundary. */
 export function markRemote(error: unknown): unknown {
-  if (error instanceof Error && Object.isExtensible(error)) (error as PlatformError).remote = true;
+  try {
+    if (error instanceof Error && Object.isExtensible(error)) (error as PlatformError).remote = true;
+  } catch {
+    // A proxy that does not let itself be looked at.
+  }
   return error;
 }
 

@@ -29,6 +29,8 @@ export interface ReportDetails {
   request?: number | undefined;
   level?: 0 | 1 | 2 | 3;
   what?: string;
+  /** The place, where the error itself does not tell it. */
+  where?: string;
   /** What the client was told in place of the cause. */
   reference?: string;
 }

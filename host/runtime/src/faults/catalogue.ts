@@ -2,6 +2,11 @@
 //   HEARTH_UPDATE_DOCS=1 build/dev/bin/project_test --gtest_filter=Catalogue.*
 
 export const catalogue = {
+  B206: {
+    title: "The bound export is no agent",
+    cause: "The export that a binding names is not a class, or extends another base.",
+    cure: "Let the class extend Agent or DurableObject.",
+  },
   R401: {
     title: "Unknown agent",
     cause: "The URL's segment after /agents/ is the segment of no binding. It must equal it letter by letter.",
@@ -51,6 +56,11 @@ export const catalogue = {
     title: "Overloaded",
     cause: "More waits for the agent, or for its host, than may wait, so what comes now is refused. It passes when the code has caught up.",
     cure: "Ask again in a moment. If it lasts, let handlers do less at a time, or spread the work over more agents.",
+  },
+  R418: {
+    title: "The agent's storage failed",
+    cause: "The disk is full, or the agent's database could not be read or written. The code is not at fault; what was acknowledged before was written.",
+    cure: "Do what the message says of the disk or the file; the agent goes on by itself when its storage does.",
   },
 } as const;
 

@@ -6,8 +6,10 @@ import type { ReportDetails } from "../agent/host.ts";
 import { whereOf } from "./where.ts";
 import { catalogue, type FaultCode } from "./catalogue.ts";
 import { classify } from "./classify.ts";
+import { placeOfMethod } from "./handler_place.ts";
 import { isLasting, Repeats } from "./repeats.ts";
 import { SdkComplaints, textOf } from "./sdk.ts";
+import { readable, type Wording, wordingOf } from "./wording.ts";
 
 const REFUSED = "R414 "; // how the message begins of an agent that the core lets not run
 const UNKNOWN_AGENT_ERROR = "Cannot read properties of undefined (reading 'idFromName')";
@@ -16,7 +18,7 @@ const CLOSE_REASON_BYTES_MAX = 123;
 const CLOSE_ERROR = 1011;
 const CLOSE_UNTIL_EDITED = 4500;
 /** What the code gets wrong every time: no use in trying again. */
-const LASTING: ReadonlySet<FaultCode> = new Set(["R403", "R404", "R405", "R406"]);
+const LASTING: ReadonlySet<FaultCode> = new Set(["B206", "R403", "R404", "R405", "R406"]);
 
 /** Errors of the language itself: a mistake in the code, which is made again every time. */
 const MISTAKES = [TypeError, ReferenceError, SyntaxError, RangeError, URIError, EvalError];
@@ -37,6 +39,8 @@ export interface Fault {
   status?: number;
   binding?: string;
   segment?: string;
+  /** Where the catalogue's cure is not the one for the case at hand. */
+  fix?: string;
   /** It stays wrong until somebody edits the code: clients need not try again. */
   lasting?: true;
 }
@@ -46,6 +50,15 @@ export interface Told {
   frame: string;
   code: number;
   reason: string;
+}
+
+/** What is known of the case at hand goes before what is known of every error. */
+function withWording(fault: Fault, { where, ...wording }: Wording): Fault {
+  const told: Fault = { ...fault, ...wording };
+  if (where !== undefined) told.where = where;
+  if (wording.code !== undefined) delete told.lasting;
+  if (wording.code !== undefined && LASTING.has(wording.code)) told.lasting = true;
+  return told;
 }
 
 export interface FaultsOptions {
@@ -70,7 +83,8 @@ export class Faults {
     this.#repeats = new Repeats(options.lastingAfterMs ?? 0);
   }
 
-  of(error: unknown): Fault {
+  of(given: unknown): Fault {
+    const error = readable(given);
     const fault: Fault = { ...describe(error), ...classify(error, (name) => name in this.#options.env()) };
     const where = whereOf(error);
     if (where !== undefined) fault.where = where;
@@ -78,7 +92,7 @@ export class Faults {
     if (fault.binding !== undefined) fault.message = `env.${fault.binding} is undefined: nothing binds it`;
     if (fault.message === NO_RESPONSE) fault.message = "an agent's fetch or onRequest returned no Response";
     if (fault.code === "R405") fault.message = `a Response has the status 101 and no webSocket: ${fault.message}`;
-    return fault;
+    return fault.code === "R403" ? fault : withWording(fault, wordingOf(error));
   }
 
   /** An agent could not be made, or answered a request by an error: again and again, it is taken for one that stays. */
@@ -127,15 +141,17 @@ export class Faults {
 
   /** The log and the client are told; in production the client of the code and a reference alone. */
   told(error: unknown, details: ReportDetails): Told {
-    const { code, message, where, lasting } = this.of(error);
+    const { code, message, lasting, ...fault } = this.of(error);
     const { title, cure } = catalogue[code];
+    const where = fault.where ?? (details.agent == null ? undefined : placeOfMethod(details.agent.object, handlersOf(details.what)));
+    if (fault.where === undefined && where !== undefined) details = { ...details, where };
     const close = lasting ? CLOSE_UNTIL_EDITED : CLOSE_ERROR;
     if (this.#options.mode === "dev") {
       this.#options.report(error, details);
       const docs = `docs/diagnostics.md#${code.toLowerCase()}`;
       const said = this.#options.redact(message);
       const reason = shortened(`${code}: ${said}${where === undefined ? "" : ` (${where})`}`);
-      return { frame: JSON.stringify({ error: said, code, where, fix: cure, docs }), code: close, reason };
+      return { frame: JSON.stringify({ error: said, code, where, fix: fault.fix ?? cure, docs }), code: close, reason };
     }
     const reference = `${process.pid.toString(36)}-${(++this.#references).toString(36)}`;
     this.#options.report(error, { ...details, reference });
@@ -144,6 +160,12 @@ export class Faults {
       code: close, reason: `${code}: see the server's log, ${reference}`,
     };
   }
+}
+
+/** The methods that may have run in an event. */
+function handlersOf(what: string | undefined): string[] {
+  const event = /^webSocket(Message|Close|Error)$/.exec(what ?? "")?.[1];
+  return event === undefined ? [] : [`on${event}`, what!];
 }
 
 /** As many characters as fit into a close frame. */

@@ -27,5 +27,9 @@ export function placeOf(error: unknown): string | undefined {
 /** The same as people read it: `server.ts:12:7`. */
 export function whereOf(error: unknown): string | undefined {
   const place = placeOf(error);
-  return place !== undefined && root !== "" && place.startsWith(root) ? place.slice(root.length) : place;
+  return place === undefined ? undefined : relativePlace(place);
+}
+
+export function relativePlace(place: string): string {
+  return root !== "" && place.startsWith(root) ? place.slice(root.length) : place;
 }

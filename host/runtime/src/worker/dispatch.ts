@@ -8,6 +8,8 @@ import { isThenable } from "../agent/instance.ts";
 import type { Bound, SocketTable } from "../agent/sockets.ts";
 import { runFor, workerContext } from "../agent/scope.ts";
 import { coded } from "../faults/coded.ts";
+import { named } from "../faults/named.ts";
+import { worded } from "../faults/wording.ts";
 import { abortRequest, makeRequest, type Request } from "../web/request.ts";
 import { isResponse, takeResponse, type Response } from "../web/response.ts";
 import { BodyStreams } from "./bodies.ts";
@@ -73,8 +75,7 @@ export class Dispatcher {
 
   #answered(slot: number, request: number, answer: unknown): void {
     if (!isResponse(answer)) {
-      this.#failed(slot, request, coded(new TypeError(`The worker's fetch returned ${named(answer)} instead of a Response: ` +
-        "look for a branch without return, or a result of routeAgentRequest() that may be null"), "R406"));
+      this.#failed(slot, request, this.#noResponse(answer));
       return;
     }
     let sent: void | Promise<void>;
@@ -86,6 +87,14 @@ export class Dispatcher {
     }
     if (sent === undefined) this.#addon.done(slot);
     else sent.then(() => this.#addon.done(slot), (error) => this.#failed(slot, request, error));
+  }
+
+  #noResponse(answer: unknown): Error {
+    const message = `The worker's fetch returned ${named(answer)} instead of a Response` + (answer === null || answer === undefined
+      ? ": look for a branch without return, or a result of routeAgentRequest() that may be null" : "");
+    const where = this.#entrypoints.placeOfHandler("default", "fetch");
+    return worded(coded(new TypeError(message), "R406"), () => (typeof answer === "string"
+      ? { where, fix: "Return new Response(text)." } : { where }));
   }
 
   /** A promise for a socket of another host, which has to give it to the core first. */
@@ -185,11 +194,4 @@ function withClient(headers: string, address: string): string {
     headers = kept;
   }
   return address === "" ? headers : `${headers}CF-Connecting-IP\0${address}\0`;
-}
-
-function named(value: unknown): string {
-  if (value === null) return "null";
-  if (typeof value !== "object") return typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
-  const name = value.constructor?.name;
-  return name ? `an object of class ${name}` : "an object";
 }

@@ -5,11 +5,26 @@ import { DurableObjectClass, nameClass } from "../agent/exported_class.ts";
 import type { DurableObjectNamespace } from "../agent/namespace.ts";
 import type { OpenEntrypoint } from "../agent/types.ts";
 import type { Request } from "../web/request.ts";
+import { placeOfMethod } from "../faults/handler_place.ts";
 import { ExecutionContext } from "./context.ts";
 
 type Exported = Record<string, unknown>;
 type EntrypointClass = new (ctx: unknown, env: unknown) => object;
 export type Base = "DurableObject" | "WorkerEntrypoint" | "WorkflowEntrypoint" | "none";
+
+/** `handles`: it has a handler of an agent's events, of its own or inherited. */
+interface ExportedClass {
+  name: string;
+  base: Base;
+  handles: boolean;
+}
+
+const AGENT_HANDLERS = ["fetch", "alarm", "webSocketMessage", "webSocketClose", "webSocketError"];
+
+function handles(type: Function): boolean {
+  const prototype = type.prototype as object | undefined;
+  return prototype !== undefined && AGENT_HANDLERS.some((name) => name in prototype);
+}
 
 /** The platform's base classes, as the bundle sees them. */
 export interface BaseClasses {
@@ -47,11 +62,11 @@ export class Entrypoints {
   }
 
   /** What Ready tells the core. */
-  describe(): { handlers: string[]; classes: { name: string; base: string }[] } {
-    const classes: { name: string; base: string }[] = [];
+  describe(): { handlers: string[]; classes: ExportedClass[] } {
+    const classes: ExportedClass[] = [];
     for (const [name, value] of Object.entries(this.#module)) {
       const base = this.baseOf(value);
-      if (base !== null) classes.push({ name, base });
+      if (base !== null) classes.push({ name, base, handles: handles(value as Function) });
     }
     const main = this.#module["default"];
     const target = this.baseOf(main) === null ? main : (main as Function).prototype;
@@ -81,6 +96,12 @@ export class Entrypoints {
     const target = opened.target as { fetch?: (...args: unknown[]) => unknown };
     if (typeof target.fetch !== "function") throw new Error("Handler does not export a fetch() function.");
     return opened.kind === "class" ? target.fetch(request) : target.fetch(request, opened.env, opened.ctx);
+  }
+
+  /** Where a handler of an entrypoint begins. */
+  placeOfHandler(name: string, handler: string): string | undefined {
+    const value = this.#module[name];
+    return placeOfMethod(typeof value === "function" ? (value.prototype as object) : (value as object | undefined), [handler]);
   }
 
   async scheduled(controller: object): Promise<void> {

@@ -44,6 +44,8 @@ import { Reporter } from "./report.ts";
 import { answerUnsafe, unsafeHooks } from "./unsafe.ts";
 import { watchLoop } from "./watch.ts";
 import { setRoot } from "../faults/where.ts";
+import { setBundles } from "../faults/handler_place.ts";
+import { tellExit } from "./exit.ts";
 
 const IDLE_TIMEOUT_MS = 10_000;
 const MS_PER_DAY = 86_400_000;
@@ -92,6 +94,7 @@ export class Worker implements AgentHost {
     });
     this.#reporter = new Reporter(this.#log, this.faults);
     setRoot(document.root);
+    setBundles([document, ...(document.workers ?? [])].map(({ bundle }) => bundle));
     this.residency = new Residency(this);
     this.events = new AgentEvents(this.residency);
     this.rpc = createRpc({
@@ -126,6 +129,7 @@ export class Worker implements AgentHost {
     for (const { uniqueKey } of this.namespaces) mkdirSync(`${document.state}/do/${uniqueKey}`, { recursive: true });
     nodeModule.enableCompileCache?.(`${document.state}/cache`); // Node.js 22 and newer
     this.#reporter.catchUnhandled();
+    tellExit();
     installConsole(console, (level, text) => this.#log.write(level, text, { source: "console" }));
     installOutput((level, text, details) => this.#log.write(level, text, details));
     const further = document.workers ?? [];

@@ -50,6 +50,20 @@ for (const [name, source, line] of [
   });
 }
 
+test("a disk that is full or a damaged database is not the code's fault", () => {
+  const { of } = faults({});
+  const full = of.of(new Error("Internal error in Durable Object storage caused object to be reset.", { cause: "database or disk is full: SQLITE_FULL" }));
+  assert.deepEqual([full.code, full.status, full.lasting], ["R418", 503, undefined]);
+  assert.match(full.message, /^the disk of the state directory is full/);
+  assert.match(full.fix ?? "", /Make room/);
+  // The SDK wraps what its sql`` was told.
+  const damaged = of.of(new Error("SQL query failed", { cause: new Error("database disk image is malformed: SQLITE_CORRUPT") }));
+  assert.deepEqual([damaged.code, damaged.status], ["R418", 503]);
+  assert.match(damaged.fix ?? "", /hearth state restore/);
+  assert.equal(of.of(new Error("no such table: notes: SQLITE_ERROR")).code, "R407");
+  assert.equal(of.of(new Error("UNIQUE constraint failed: SQLITE_CONSTRAINT")).code, "R407");
+});
+
 test("what is undefined and not of env is the code's own error", async (t) => {
   const env = { Bound: {} };
   const error = await thrown(t, `export const run = (env) => { const rows = env.Bound.rows; return rows.idFromName; };`, env);
