@@ -33,6 +33,8 @@ ErrorCode code_of(std::uint16_t status) {
       return ErrorCode::kConflict;
     case 413:
       return ErrorCode::kLimit;
+    case 503:
+      return ErrorCode::kCancelled;
     default:
       return ErrorCode::kIo;
   }

@@ -31,7 +31,7 @@ class Client {
   static Result<Client> of_url(std::string_view url, std::string token);
 
   // `target`: path and query. The body of a 2xx; anything else as an Error with the server's words:
-  // kInvalid 400, kNotFound 404, kConflict 409, kLimit 413, kIo the rest.
+  // kInvalid 400, kNotFound 404, kConflict 409, kLimit 413, kCancelled 503 or no answer in time, kIo the rest.
   Result<std::string> ask(std::string_view method, std::string_view target,
                           std::string_view body = {},
                           std::string_view content_type = "application/json");

@@ -6,8 +6,12 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdio>
+#include <optional>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 #include "base/time_text.h"
 #include "cli/reach.h"
@@ -33,6 +37,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::uint32_t kBuildMsMax = 300'000;
 constexpr std::uint32_t kDeployMsMax = 180'000;
+constexpr std::chrono::seconds kUpgradeMax{60};  // of the server, which then takes builds again
+constexpr std::chrono::milliseconds kAskAgain{200};
 constexpr std::uint32_t kRehearsalMsMax = 600'000;  // copies may be large
 
 struct Arguments {
@@ -208,6 +214,27 @@ int rehearse(admin::Client& client, const Arguments& arguments, const std::strin
   return report.value("ok", false) ? 0 : 1;
 }
 
+// A server that is being upgraded, or has many to wait for, says so (503): the one that follows it
+// is asked again.
+Result<std::string> asked_until_taken(admin::Client client, const Where& where,
+                                      const std::string& target, std::string_view body = {},
+                                      std::string_view type = "application/json") {
+  const auto until = std::chrono::steady_clock::now() + kUpgradeMax;
+  for (;;) {
+    client.set_timeout_ms(kDeployMsMax);
+    auto answer = client.ask("POST", target, body, type);
+    const bool later = !answer && answer.error().code == ErrorCode::kCancelled;
+    // While one process takes another's place, nobody listens.
+    std::optional<admin::Client> next;
+    while (later && !next && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(kAskAgain);
+      if (auto found = reach(where)) next = std::move(found).value();
+    }
+    if (!next) return answer;
+    client = std::move(*next);
+  }
+}
+
 int deploy(const Arguments& arguments) {
   auto client = reach(arguments.where);
   if (!client) return complain("deploy", client.error());
@@ -220,8 +247,8 @@ int deploy(const Arguments& arguments) {
   const auto bytes = worker::packed(*package);
   if (!bytes) return complain("deploy", bytes.error());
   if (arguments.rehearse) return rehearse(*client, arguments, *bytes);
-  client->set_timeout_ms(kDeployMsMax);
-  return tell(client->ask("POST", "/_hearth/deploy", *bytes, "application/x-hearth-package"),
+  return tell(asked_until_taken(std::move(client).value(), arguments.where, "/_hearth/deploy",
+                                *bytes, "application/x-hearth-package"),
               "deploy", "served");
 }
 
@@ -267,8 +294,8 @@ int versions(const Arguments& arguments) {
 int rollback(const Arguments& arguments) {
   auto client = reach(arguments.where);
   if (!client) return complain("rollback", client.error());
-  client->set_timeout_ms(kDeployMsMax);
-  return tell(client->ask("POST", "/_hearth/rollback?id=" + admin::percent_encoded(arguments.id)),
+  return tell(asked_until_taken(std::move(client).value(), arguments.where,
+                                "/_hearth/rollback?id=" + admin::percent_encoded(arguments.id)),
               "rollback", "served again");
 }
 

@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr auto kLook = std::chrono::milliseconds(20);
 // Beyond what the server itself allows.
-constexpr std::uint32_t kSlackS = 150;
+constexpr std::uint32_t kSlackS = 180;
 
 int complain(const std::string& message) {
   std::fprintf(stderr, "hearth upgrade: %s\n", message.c_str());

@@ -28,6 +28,9 @@ constexpr std::uint32_t kWatchMs = 300;
 // For what lasts long in a host that a deploy replaces.
 constexpr std::uint32_t kPatienceMs = 10'000;
 constexpr std::uint32_t kBundlerAgainMs = 1'000;
+// For deploys that are under way when an upgrade is asked for.
+constexpr std::int64_t kDeployPatienceMs = 30'000;
+constexpr std::uint32_t kLookForDeploysMs = 25;
 // The whole of a shutdown, should anything in it not end.
 constexpr std::uint32_t kHardStopMs = kShutdownTimeoutMs - 200;
 constexpr std::uint32_t kLastWordsMs = 100;  // for the log, after that
@@ -220,11 +223,28 @@ void App::await_upgrade_signal() {
       console_.say(core::Level::kWarn, "an upgrade was asked for, but nothing is served here yet");
     } else if (options_.inspect) {
       console_.say(core::Level::kWarn, "no upgrade with --inspect: the debugger's port is taken");
-    } else {
-      upgrade_->begin();
+    } else if (upgrade_asked_ms_ < 0) {
+      upgrade_asked_ms_ = clock_.steady_ms();
+      if (deploy_api_->at_work()) {
+        console_.say(core::Level::kInfo, "the upgrade waits for a deploy that is under way");
+      }
+      upgrade_after_deploys();
     }
     await_upgrade_signal();
   });
+}
+
+// A build that is being put into service is settled first: the other process is to serve it, and
+// who deploys it is to hear how that went. Not for longer than a moment, should it never end.
+void App::upgrade_after_deploys() {
+  if (stopping_) return;
+  const bool patient = clock_.steady_ms() - upgrade_asked_ms_ < kDeployPatienceMs;
+  if (deploy_api_->at_work() && patient) {
+    loop_.after(kLookForDeploysMs, [this] { upgrade_after_deploys(); });
+    return;
+  }
+  upgrade_asked_ms_ = -1;
+  upgrade_->begin();
 }
 
 // ---- build and deploy

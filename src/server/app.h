@@ -80,6 +80,7 @@ class App {
   void take_over_when_warm();
   void prepare_upgrade();
   void await_upgrade_signal();
+  void upgrade_after_deploys();
   void make_engine();
   void make_builds();
   void start_builds();
@@ -139,6 +140,7 @@ class App {
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<Successor> successor_;  // while this process takes another's place, and after
   std::unique_ptr<Upgrade> upgrade_;
+  std::int64_t upgrade_asked_ms_ = -1;  // and a deploy goes before it; -1: none waits
   std::int64_t deployed_wall_ms_ = 0;
   std::uint64_t deploys_ = 0;
   std::string build_error_;  // of the last build, unless it was served

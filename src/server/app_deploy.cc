@@ -135,7 +135,9 @@ void App::make_deployer() {
   const std::string refusal =
       dev() ? "this hearth runs in dev and follows its sources: save a file, or run hearth serve"
             : "";
-  deploy_api_ = std::make_unique<DeployApi>(context_, clock_, *deployer_, *versions_, refusal);
+  deploy_api_ = std::make_unique<DeployApi>(
+      context_, clock_, *deployer_, *versions_, refusal,
+      [this] { return upgrade_asked_ms_ >= 0 || (upgrade_ && upgrade_->going_on()); });
   rehearse_api_ = std::make_unique<RehearseApi>(
       RehearseApi::Parts{context_, os::World{clock_, loop_, processes_}, *engine_, *registry_,
                          *deployer_, launcher_->for_rehearsals(), state_},

@@ -30,13 +30,15 @@ void fail(const admin::Responder& responder, std::uint16_t status, const std::st
 }  // namespace
 
 DeployApi::DeployApi(boost::asio::io_context& loop, const os::Clock& clock, Deployer& deployer,
-                     worker::VersionStore& versions, std::string refusal)
+                     worker::VersionStore& versions, std::string refusal,
+                     std::function<bool()> leaving)
     : loop_(loop),
       timer_(loop),
       clock_(clock),
       deployer_(deployer),
       versions_(versions),
-      refusal_(std::move(refusal)) {}
+      refusal_(std::move(refusal)),
+      leaving_(std::move(leaving)) {}
 
 DeployApi::~DeployApi() {
   *alive_ = false;
@@ -62,6 +64,9 @@ void DeployApi::add_routes(admin::Server& server) {
 // Those that come while a build is put into service wait for their turn.
 void DeployApi::in_turn(const admin::Responder& responder, std::function<void()> turn) {
   if (!refusal_.empty()) return responder.fail(409, "", refusal_);
+  if (leaving_()) {
+    return responder.fail(503, "", "this hearth is being upgraded", "Ask again in a moment.");
+  }
   if (waiting_.size() >= kWaitingMax) {
     return responder.fail(503, "", "several builds are waiting to be put into service",
                           "Ask again in a moment.");
@@ -147,8 +152,10 @@ void DeployApi::serve(const std::string& version, Deployer::Purpose purpose,
                        " has no value here: give it with hearth deploy --secret " + name +
                        "=VALUE, or in this server's environment (C118)");
   }
+  ++serving_;
   deployer_.deploy(std::move(candidate).value(), [this, responder, version, is_new,
                                                   warnings](const Outcome& outcome) {
+    --serving_;
     if (!outcome.ok) {
       if (is_new) versions_.remove(version);
       std::string message = outcome.message;

@@ -23,11 +23,14 @@ namespace hearth::server {
 
 class DeployApi {
  public:
-  // `refusal`: why this server takes no deploys; empty: it does.
+  // `refusal`: why this server takes no deploys; empty: it does. `leaving`: whether another process
+  // is about to take this one's place; who asks then is told to ask again (503).
   DeployApi(boost::asio::io_context& loop, const os::Clock& clock, Deployer& deployer,
-            worker::VersionStore& versions, std::string refusal);
+            worker::VersionStore& versions, std::string refusal, std::function<bool()> leaving);
   ~DeployApi();
   void add_routes(admin::Server& server);
+  // A build is being put into service, or waits for it.
+  bool at_work() const { return unpacking_ || serving_ > 0 || !waiting_.empty(); }
 
  private:
   void deploy(const admin::Request& request, const admin::Responder& responder);
@@ -47,8 +50,10 @@ class DeployApi {
   Deployer& deployer_;
   worker::VersionStore& versions_;
   const std::string refusal_;
+  const std::function<bool()> leaving_;
   std::deque<std::function<void()>> waiting_;
   bool unpacking_ = false;
+  unsigned serving_ = 0;  // by the deployer, not over yet
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   boost::asio::thread_pool beside_{1};  // last: it ends before what its work uses
 };

@@ -46,6 +46,7 @@ class Upgrade {
   // This process is to end: the other one, if it has not taken over, ends too.
   void cancel();
   bool done() const { return phase_ == Phase::kDone; }
+  bool going_on() const { return phase_ != Phase::kIdle; }  // or done
   // Once done, what this process is asked for by a signal is the other one's to do.
   void pass_on(int signal);
 

@@ -11,6 +11,7 @@ import { temporaryFolder } from "../lib/folders.mjs";
 import { kHearth } from "../lib/paths.mjs";
 import { Child, alive, descendants, until } from "../lib/process.mjs";
 import { onHearth, startFor } from "../lib/target.mjs";
+import { upgrade } from "../lib/upgrade.mjs";
 import { writeProject } from "../lib/written-project.mjs";
 
 const suite = { skip: onHearth ? false : "hearth's own deploys", concurrency: 1 };
@@ -261,6 +262,24 @@ describe("hearth deploy", suite, () => {
     }
     assert.ok((await versions(target)).length <= 10);
     assert.ok(alive(target.pid) && descendants(target.pid).length > 0);
+  });
+
+  test("goes before an upgrade that is asked for meanwhile, and waits for one that is going on", async (t) => {
+    const project = writeProject({ ...base, version: "one" });
+    const target = await startFor(t, project, { expectErrors: [/./] });
+    const socket = await Socket.connect(`${target.ws}/A/one/socket`);
+    // Each is begun before the other has ended: whichever comes first, both are carried out.
+    for (const version of ["two", "three", "four"]) {
+      writeProject({ ...base, folder: project, version });
+      const deployed = deploy(project, target, [], { timeoutMs: 90_000 });
+      const upgraded = upgrade(target, "--wait", "1");
+      assert.match(await deployed, /is served/);
+      assert.equal((await upgraded).code, 0, (await upgraded).output);
+      assert.equal(await get(target, "version"), `${version} `);
+      assert.equal((await versions(target)).filter((each) => each.current).length, 1);
+    }
+    assert.ok(socket.open);
+    await socket.close();
   });
 
   test("is refused by a hearth that runs in dev, and by nobody at all", async (t) => {
