@@ -78,9 +78,9 @@ export function compare(clients, records, reported, counts = () => true) {
 }
 
 /**
- * The longest gap for each kind of fault. A gap during which faults of one kind only were at work is
- * that kind's; with several it counts under "several at once", with none under "none".
- * faults: [{kind, from, to}], clients: [{gaps: [{from, to}]}], all in milliseconds of one clock.
+ * The longest gap for each kind of fault, {kind: {ms, from, to}}. A gap during which faults of one kind
+ * only were at work is that kind's; with several it counts under "several at once", with none under
+ * "none". faults: [{kind, from, to}], clients: [{gaps: [{from, to}]}], all in milliseconds of one clock.
  */
 export function longestGaps(faults, clients) {
   const longest = {};
@@ -88,7 +88,8 @@ export function longestGaps(faults, clients) {
     for (const gap of gaps) {
       const kinds = new Set(faults.filter(({ from, to }) => from <= gap.to && to >= gap.from).map(({ kind }) => kind));
       const kind = kinds.size === 0 ? "none" : kinds.size === 1 ? [...kinds][0] : "several at once";
-      longest[kind] = Math.max(longest[kind] ?? 0, Math.round(gap.to - gap.from));
+      const ms = Math.round(gap.to - gap.from);
+      if (ms > (longest[kind]?.ms ?? 0)) longest[kind] = { ms, ...gap };
     }
   }
   return longest;

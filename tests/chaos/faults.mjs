@@ -4,7 +4,6 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { ask } from "../lib/admin.mjs";
 import { kHearth } from "../lib/paths.mjs";
 import { Child, alive, until } from "../lib/process.mjs";
 import { upgrade } from "../lib/upgrade.mjs";
@@ -14,6 +13,7 @@ const kEffectMs = 300;
 const kPatienceMs = 20_000;
 /** A fault after which nothing else is done until it is over is given up on after: */
 const kAloneMs = 30_000;
+const kAloneMsMin = 3_000;
 
 /** mulberry32: the faults of a seed are the same each time. */
 export function random(seed) {
@@ -33,12 +33,6 @@ export function edit(folder, version) {
 }
 
 const over = (condition) => until(condition, "the fault's end", kPatienceMs).then(() => "", () => "");
-
-/** The hosts that have code, in use or ready to be: one that starts and is stopped is a start that takes a minute. */
-async function warmHosts(target) {
-  const { hosts } = (await ask(target, "/_hearth/health")).json();
-  return hosts.filter(({ state }) => state !== "starting").map(({ pid }) => pid);
-}
 
 /** A message whose handler never ends by itself; over when the log reports it. */
 function trouble(kind, word, { clients, log, pick }) {
@@ -65,16 +59,18 @@ function common(context) {
       if (hosts.length > 0) process.kill(pick(hosts), "SIGKILL");
     } },
     { kind: "stopped (SIGSTOP)", weight: 2, run: async () => {
-      const host = pick(await warmHosts(target));
-      process.kill(host, "SIGSTOP"); // and nobody lets it go on: the watchdog has to end it
-      return over(() => !alive(host)); // a spare goes on being stopped until it is needed
+      const host = pick(target.hosts()); // one that serves, drains or starts, or the spare
+      process.kill(host, "SIGSTOP"); // and nobody lets it go on
+      return over(() => !alive(host));
     } },
     { weight: 1, ...trouble("endless loop", "loop", context) },
     { weight: 1, ...trouble("endless allocation, buffers", "allocate", context) },
     { weight: 1, ...trouble("endless allocation, heap", "fill", context) },
     slowDisk(context),
-    { kind: "upgrade of the core", weight: 2, run: async () =>
-      (await upgrade(target, "--wait", "3")).code === 0 ? "" : "called off" },
+    { kind: "upgrade of the core", weight: 2, run: async () => {
+      const { code, output } = await upgrade(target, "--wait", "3");
+      return code === 0 ? "" : `called off: ${output.trim().split("\n").at(-1).replace(/^hearth upgrade: /, "")}`;
+    } },
   ];
 }
 
@@ -91,7 +87,8 @@ export function hearthFaults(context) {
   return [...common(context), { kind: "deploy", weight: 3, run: async () => {
     edit(folder, ++version);
     const child = new Child(kHearth, ["deploy", "-c", join(folder, "wrangler.jsonc"), "--state", target.state]);
-    return (await child.exited).code === 0 ? "" : "refused";
+    if ((await child.exited).code === 0) return "";
+    return `refused: ${child.output.trim().split("\n")[0].replace(/^hearth deploy: /, "")}`;
   } }];
 }
 
@@ -116,29 +113,44 @@ export function workerdFaults(context) {
   ];
 }
 
+/** In an order that is drawn. */
+function shuffled(list, draw) {
+  const order = [...list];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(draw() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
 /**
- * Does faults until `untilMs`: half of them alone, the others while the last one is still at work; with
- * `pauseMs` each alone, and so long a pause before it. Returns [{kind, from, to, outcome}], each over.
+ * Does each fault once, and then what is drawn until `untilMs`: half of them alone, the others while the
+ * last one is still at work; with `pauseMs` each alone, so long a pause before it, and none for the sake
+ * of completeness. Returns [{kind, from, to, outcome}], each over.
  */
-export async function wreck(list, draw, untilMs, pauseMs = 0) {
+export async function wreck(list, draw, untilMs, { pauseMs = 0, journal }) {
+  const first = pauseMs > 0 ? [] : shuffled(list, draw);
   const total = list.reduce((sum, fault) => sum + fault.weight, 0);
   const done = [];
   const running = new Map(); // kind → promise
-  while (performance.now() < untilMs) {
+  while (performance.now() < untilMs || first.length > 0) {
     await delay(pauseMs + 300 + draw() * 1_200);
     let at = draw() * total;
-    const fault = list.find(({ weight }) => (at -= weight) < 0) ?? list[0];
+    const fault = first.find(({ kind }) => !running.has(kind)) ?? list.find(({ weight }) => (at -= weight) < 0) ?? list[0];
     const alone = draw() < 0.5 || pauseMs > 0;
     if (running.has(fault.kind)) continue;
+    if (first.includes(fault)) first.splice(first.indexOf(fault), 1);
     const entry = { kind: fault.kind, from: performance.now(), to: Infinity, outcome: "" };
     done.push(entry);
+    journal.add(`${entry.kind} begins`);
     const end = Promise.resolve().then(fault.run).then((outcome) => outcome ?? "", () => "nothing to do").then((outcome) => {
       entry.outcome = outcome;
+      journal.add(`${entry.kind} is over${outcome && ` (${outcome})`}`);
       entry.to = performance.now() + kEffectMs;
       running.delete(fault.kind);
     });
     running.set(fault.kind, end);
-    if (alone) await Promise.race([Promise.all(running.values()), delay(Math.min(kAloneMs, Math.max(0, untilMs - performance.now())))]);
+    if (alone) await Promise.race([Promise.all(running.values()), delay(Math.min(kAloneMs, Math.max(kAloneMsMin, untilMs - performance.now())))]);
   }
   await Promise.all(running.values());
   return done;

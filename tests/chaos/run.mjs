@@ -13,6 +13,7 @@ import { start } from "../lib/target.mjs";
 import { Log, compare, longestGaps } from "./books.mjs";
 import { Client } from "./client.mjs";
 import { hearthFaults, random, workerdFaults, wreck } from "./faults.mjs";
+import { Journal } from "./journal.mjs";
 import { Keeper } from "./keeper.mjs";
 import { SlowDisk } from "./slow_disk.mjs";
 
@@ -23,6 +24,8 @@ const HOST_MEMORY_MB = 400;
 /** Of a health request to workerd. One that waits behind commits on a slow disk is not hung. */
 const HEALTH_ANSWER_MS = 5_000;
 const SETTLE_MS = 90_000;
+/** A gap of so much is told with what happened in it. */
+const STORY_MS = 3_000;
 
 /** Sends a last message on each socket until it is acknowledged: all before it are through, or lost. */
 async function settle(target, clients, resolved) {
@@ -62,10 +65,10 @@ async function connectAll(target) {
 }
 
 /** Sends all the time while `list` is done to the target; what was done, once everything has come to its end. */
-async function underLoad({ target, clients, seconds, pauseMs, everyMs, draw, list, resolved }) {
+async function underLoad({ target, clients, seconds, pauseMs, everyMs, draw, journal, list, resolved }) {
   const sender = setInterval(() => clients.forEach((client) => client.send()), everyMs);
   try {
-    const faults = await wreck(list, draw, performance.now() + seconds * 1_000, pauseMs);
+    const faults = await wreck(list, draw, performance.now() + seconds * 1_000, { pauseMs, journal });
     clearInterval(sender);
     await settle(target, clients, resolved);
     return faults;
@@ -74,11 +77,15 @@ async function underLoad({ target, clients, seconds, pauseMs, everyMs, draw, lis
   }
 }
 
-const booksOf = async ({ target, clients, faults, reported, counts }) => ({
-  socketsLost: clients.reduce((sum, client) => sum + client.closes, 0),
-  ...compare(clients, await readRecords(target), reported, counts),
-  gaps: longestGaps(faults, clients), faults,
-});
+async function booksOf({ target, clients, faults, journal, reported, counts }) {
+  const gaps = longestGaps(faults, clients);
+  for (const gap of Object.values(gaps)) if (gap.ms >= STORY_MS) gap.story = journal.story(gap);
+  return {
+    socketsLost: clients.reduce((sum, client) => sum + client.closes, 0),
+    ...compare(clients, await readRecords(target), reported, counts),
+    gaps, faults,
+  };
+}
 
 /** A copy of the project to edit, a disk to slow down, and the target on both. */
 async function prepare(seed, options) {
@@ -86,8 +93,9 @@ async function prepare(seed, options) {
   const folder = temporaryFolder(".edit-chaos-", kProjects);
   cpSync(join(kProjects, "chaos"), folder, { recursive: true });
   const disk = new SlowDisk();
+  const journal = new Journal();
   const target = await start(folder, { expectErrors: [/./], ...options, env: { ...disk.env, HEARTH_LOG_FORMAT: "json" } });
-  return { draw, pick: (list) => list[Math.floor(draw() * list.length)], folder, disk, target };
+  return { draw, pick: (list) => list[Math.floor(draw() * list.length)], folder, disk, journal, target };
 }
 
 async function withLog(target, work) {
@@ -102,21 +110,21 @@ async function withLog(target, work) {
 }
 
 /** command: "serve" (with deploys) or "dev" (with reloads). */
-async function runHearth({ command, seconds, seed, ...pace }) {
+async function runHearth({ command, seconds, seed, vars = {}, faults: listOf = hearthFaults, ...pace }) {
   const context = await prepare(seed, {
-    target: "hearth", command,
+    target: "hearth", command, vars,
     args: ["--hosts", "2", "--quarantine", "0", "--hang-timeout", String(HANG_TIMEOUT_S), "--host-memory", String(HOST_MEMORY_MB)],
   });
-  const { target, draw } = context;
+  const { target, draw, journal } = context;
   return withLog(target, async () => {
     const log = new Log();
-    target.child.watch((line) => log.line(line));
+    target.child.watch((line) => { log.line(line); journal.line(line); });
     const clients = await connectAll(target);
     try {
       await until(() => log.clients.size >= clients.length, "the connections in the log", 10_000);
-      const list = hearthFaults({ ...context, command, clients, log });
-      const faults = await underLoad({ target, clients, seconds, draw, list, ...pace, resolved: () => troublesReported(clients, log) });
-      return await booksOf({ target, clients, faults, reported: (name) => log.reported(name) });
+      const list = listOf({ ...context, command, clients, log });
+      const faults = await underLoad({ target, clients, seconds, draw, journal, list, ...pace, resolved: () => troublesReported(clients, log) });
+      return await booksOf({ target, clients, faults, journal, reported: (name) => log.reported(name) });
     } finally {
       clients.forEach((client) => client.close());
     }
@@ -126,14 +134,14 @@ async function runHearth({ command, seconds, seed, ...pace }) {
 /** One process that its keeper starts again; it reports nothing, so what was not handled is lost. */
 async function runWorkerd({ seconds, seed, ...pace }) {
   const context = await prepare(seed, { target: "workerd" });
-  const { target, draw } = context;
+  const { target, draw, journal } = context;
   return withLog(target, async () => {
     const clients = await connectAll(target);
     const keeper = new Keeper(target, { answerMs: HEALTH_ANSWER_MS, memoryBytes: HOST_MEMORY_MB << 20 });
     try {
       const list = workerdFaults({ ...context, clients, keeper });
-      const faults = await underLoad({ target, clients, seconds, draw, list, ...pace, resolved: () => true });
-      return await booksOf({ target, clients, faults, reported: () => new Set(), counts: (text) => Number(text) > 0 });
+      const faults = await underLoad({ target, clients, seconds, draw, journal, list, ...pace, resolved: () => true });
+      return await booksOf({ target, clients, faults, journal, reported: () => new Set(), counts: (text) => Number(text) > 0 });
     } finally {
       clients.forEach((client) => client.close());
       await keeper.stop();
@@ -147,7 +155,7 @@ function together(results) {
   const sum = structuredClone(first);
   for (const each of rest) {
     for (const [key, value] of Object.entries(each)) if (typeof value === "number") sum[key] += value;
-    for (const [kind, ms] of Object.entries(each.gaps)) sum.gaps[kind] = Math.max(sum.gaps[kind] ?? 0, ms);
+    for (const [kind, gap] of Object.entries(each.gaps)) if (gap.ms > (sum.gaps[kind]?.ms ?? 0)) sum.gaps[kind] = gap;
     sum.faults.push(...each.faults);
     sum.wrong.push(...each.wrong);
   }
@@ -163,18 +171,24 @@ export async function chaos({ target = "hearth", minutes, seed, pauseMs = 0, eve
   return { result: together([serve.result, dev.result]), output: `${serve.output}\n${dev.output}` };
 }
 
+/** A run without faults, but for the one that agents commit themselves (`sabotage`, tests/projects/chaos). */
+export const quiet = ({ seconds, seed, sabotage }) => runHearth({
+  command: "serve", seconds, seed, vars: { SABOTAGE: sabotage }, pauseMs: 0, everyMs: 15,
+  faults: () => [{ kind: "nothing", weight: 1, run: () => {} }],
+});
+
 /** Nothing is lost, repeated or reordered that must not be. */
 export const whole = ({ socketsLost, lost, twice, outOfOrder, writesLost }) =>
   socketsLost + lost + twice + outOfOrder + writesLost === 0;
 
-/** {kind: {count, outcomes: {…}, longestGapMs}} */
+/** {kind: {count, outcomes: {…}, longestGapMs, story}} */
 export function byKind({ faults, gaps }) {
   const kinds = {};
   for (const { kind, outcome } of faults) {
-    kinds[kind] ??= { count: 0, outcomes: {}, longestGapMs: gaps[kind] };
+    kinds[kind] ??= { count: 0, outcomes: {}, longestGapMs: gaps[kind]?.ms, story: gaps[kind]?.story };
     kinds[kind].count++;
     if (outcome) kinds[kind].outcomes[outcome] = (kinds[kind].outcomes[outcome] ?? 0) + 1;
   }
-  for (const kind of ["several at once", "none"]) if (kind in gaps) kinds[kind] = { count: 0, outcomes: {}, longestGapMs: gaps[kind] };
+  for (const kind of ["several at once", "none"]) if (kind in gaps) kinds[kind] = { count: 0, outcomes: {}, longestGapMs: gaps[kind].ms, story: gaps[kind].story };
   return kinds;
 }

@@ -2,7 +2,12 @@ import { DurableObject } from "cloudflare:workers";
 
 interface Env {
   RECORDER: DurableObjectNamespace<Recorder>;
+  /** What this agent does wrong once, with the message that has this number: the run is to find it. */
+  SABOTAGE?: "" | "lose" | "twice" | "reorder" | "forget" | "close";
 }
+
+const SABOTAGED = 30;
+const SABOTAGED_CLIENT = "c1";
 
 const VERSION = 0; // tests/chaos changes it to cause a reload, or to have something to deploy
 
@@ -38,8 +43,24 @@ export class Recorder extends DurableObject<Env> {
     if (message === "allocate") for (;;) { held.push(megabytes(8)); await scheduler.wait(10); }
     if (message === "fill") for (;;) held.push(Array.from({ length: 10_000 }, (_, i) => ({ i })));
     const number = Number(message);
-    this.ctx.storage.sql.exec("INSERT INTO seen (client, number) VALUES (?, ?)", ws.deserializeAttachment(), number);
+    if (this.env.SABOTAGE && ws.deserializeAttachment() === SABOTAGED_CLIENT) return this.#sabotage(ws, number);
+    this.#write(ws, number);
     if (number % 3 === 0) await scheduler.wait(number % 7); // some are at work for a while
+    ws.send(`${number} ${VERSION}`);
+  }
+
+  #write(ws: WebSocket, number: number): void {
+    this.ctx.storage.sql.exec("INSERT INTO seen (client, number) VALUES (?, ?)", ws.deserializeAttachment(), number);
+  }
+
+  #sabotage(ws: WebSocket, number: number): void {
+    const how = this.env.SABOTAGE;
+    if (number === SABOTAGED && how === "lose") return;
+    if (number === SABOTAGED && how === "close") return ws.close(1011, "sabotage");
+    if (number === SABOTAGED && how === "twice") this.#write(ws, number);
+    const left = number === SABOTAGED && (how === "forget" || how === "reorder");
+    if (!left) this.#write(ws, number);
+    if (number === SABOTAGED + 1 && how === "reorder") this.#write(ws, SABOTAGED);
     ws.send(`${number} ${VERSION}`);
   }
 }
