@@ -78,11 +78,11 @@ test("a long gap is told with what happened in it", () => {
   const journal = new Journal();
   const from = performance.now();
   journal.add("deploy begins");
-  journal.line(JSON.stringify({ source: "hearth", message: "host 3 died: signal 9 (SIGKILL)\n  at x" }));
+  journal.line(JSON.stringify({ source: "hearth", message: "host 3 died: signal 9 (SIGKILL) at /home/me/app/server.ts:3:4\n  at x" }));
   journal.line(JSON.stringify({ source: "hearth", message: "the handler of WebSocket message 3 of Recorder/a had begun" }));
   journal.line(JSON.stringify({ source: "console", message: "client c" }));
   const to = performance.now();
-  assert.deepEqual(journal.story({ from, to }), ["+0.0 s  deploy begins", "+0.0 s  log: host 3 died: signal 9 (SIGKILL)"]);
+  assert.deepEqual(journal.story({ from, to }), ["+0.0 s  deploy begins", "+0.0 s  log: host 3 died: signal 9 (SIGKILL) at server.ts:3:4"]);
   assert.deepEqual(journal.story({ from: to + 10_000, to: to + 20_000 }), []);
 });
 

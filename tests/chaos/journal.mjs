@@ -8,6 +8,9 @@ const kLinesMax = 25;
 /** Of the log: each message that had begun, and what says nothing of why anyone waits. */
 const kOrdinary = /^(the handler of|ready on|serving version)/;
 
+/** Where it ran is of no interest. */
+const kFolders = /(?:\/[^\s/]+)+\//g;
+
 const seconds = (ms) => `${ms < 0 ? "−" : "+"}${(Math.abs(ms) / 1_000).toFixed(1)} s`;
 
 export class Journal {
@@ -22,7 +25,7 @@ export class Journal {
     if (!text.startsWith("{")) return;
     let record;
     try { record = JSON.parse(text); } catch { return; }
-    if (record.source === "hearth" && !kOrdinary.test(record.message)) this.add(`log: ${record.message.split("\n")[0]}`);
+    if (record.source === "hearth" && !kOrdinary.test(record.message)) this.add(`log: ${record.message.split("\n")[0].replaceAll(kFolders, "")}`);
   }
 
   /** What happened in a gap {from, to}, as lines that begin with their time from the gap's beginning. */
