@@ -35,7 +35,7 @@ using project::Weight;
 namespace fs = std::filesystem;
 
 constexpr std::uint32_t kBuildMsMax = 120'000;
-constexpr std::uint32_t kLoadMsMax = 30'000;
+constexpr std::uint32_t kLoadMsMax = 20'000;
 constexpr unsigned kFixesMax = 50;  // more than that is not mended by edits of single lines
 
 // One host that is configured, and ended when it has said Ready or LoadFailed.
@@ -228,15 +228,26 @@ class Doctor {
     const core::Fault fault = core::fault_from_json(loading.failed, {});
     Finding finding{.code = "S302", .weight = Weight::kFault};
     finding.message = loading.late() ? "the code did not finish loading within " +
-                                           std::to_string(kLoadMsMax / 1000) + " s"
+                                           std::to_string(kLoadMsMax / 1000) +
+                                           " s: a loop at the top level of a module may not end"
                       : loading.failed.empty() ? "the host ended while loading: " + loading.ending()
                                                : fault.message;
+    if (!fault.fix.empty()) finding.message += ". " + fault.fix;
     finding.stack = fault.stack;
     set_place(finding, fault.where, out_.project->root);
     out_.findings.push_back(std::move(finding));
   }
 
   // Faults first; and what may be applied without asking.
+  bool names_no_export(const Finding& finding) const {
+    const auto& exports = out_.facts.exports;
+    return std::any_of(
+        out_.project->bindings.begin(), out_.project->bindings.end(), [&](const auto& each) {
+          return each.name == finding.subject &&
+                 std::find(exports.begin(), exports.end(), each.class_name) == exports.end();
+        });
+  }
+
   void weigh() {
     for (Finding& each : out_.findings) {
       if (each.code != "C107" || !out_.project) continue;
@@ -247,6 +258,11 @@ class Doctor {
         }
       }
     }
+    // A class that is misspelt is no reason to spell the binding alike.
+    std::erase_if(out_.findings, [this](const Finding& each) {
+      return each.code == "C107" && out_.project && out_.facts.exports_known &&
+             names_no_export(each);
+    });
     std::stable_sort(out_.findings.begin(), out_.findings.end(),
                      [](const Finding& a, const Finding& b) { return a.weight < b.weight; });
   }

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/fault.h"
 #include "core/test_world.h"
 
 namespace hearth::core {
@@ -36,6 +37,12 @@ TEST_F(CoreTest, AnswersAThrownErrorAsThePageOrJsonThatTheClientAccepts) {
   EXPECT_THAT(network.answers[json].body, HasSubstr(R"("message":"boom <b>")"));
   EXPECT_THAT(network.answers[page].headers, HasSubstr("text/html"));
   EXPECT_THAT(network.answers[page].body, HasSubstr("boom &lt;b&gt;"));
+}
+
+TEST(FaultPage, ShowsAnEditLineByLine) {
+  const Fault fault{.code = "B204", .message = "it is", .fix = "--- a/x\n same <T>\n-old\n+new\n"};
+  const std::string page = render(fault, Mode::kDev, "text/html", {}).body;
+  EXPECT_THAT(page, HasSubstr(" same &lt;T&gt;\n<del>-old</del>\n<ins>+new</ins>\n</pre>"));
 }
 
 TEST_F(CoreTest, KeepsCausesToTheLogInProduction) {

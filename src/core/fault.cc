@@ -50,16 +50,38 @@ std::string escaped(std::string_view text) {
   return html;
 }
 
+// An edit: each line as it stands, what goes and what comes in colour.
+std::string diff_as_html(std::string_view diff) {
+  std::string html;
+  while (!diff.empty()) {
+    const std::size_t end = std::min(diff.find('\n'), diff.size());
+    const std::string line = escaped(diff.substr(0, end));
+    const std::string_view element = line.starts_with('+')   ? "ins"
+                                     : line.starts_with('-') ? "del"
+                                                             : "";
+    html += element.empty()
+                ? line
+                : "<" + std::string(element) + ">" + line + "</" + std::string(element) + ">";
+    html += '\n';
+    diff.remove_prefix(std::min(end + 1, diff.size()));
+  }
+  return html;
+}
+
 std::string page(const Fault& fault, Mode mode, std::string_view reference) {
   std::string html =
       "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width\"><title>" +
       escaped(title(fault)) +
       "</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:4rem auto;"
-      "padding:0 1rem;color:#222;background:#fff}h1{font-size:1.4rem}code,pre{font:14px/1.5 "
+      "padding:0 "
+      "1rem;color:#222;background:#fff}p{white-space:pre-line;overflow-wrap:anywhere}h1{font-size:"
+      "1.4rem}code,pre{font:14px/1.5 "
       "ui-monospace,monospace}pre{background:#f4f2ee;padding:1rem;overflow:auto;border-radius:6px}"
-      ".code{color:#a33}@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1a18}"
-      "pre{background:#26241f}.code{color:#f99}}</style><h1><span class=\"code\">" +
+      "ins,del{text-decoration:none}ins{color:#275}.code,del{color:#a33}@media(prefers-color-"
+      "scheme:dark){body{color:#ddd;background:#1b1a18}"
+      "pre{background:#26241f}.code,del{color:#f99}ins{color:#8c9}}</style><h1><span "
+      "class=\"code\">" +
       escaped(fault.code) + "</span> " + escaped(title(fault)) + "</h1>";
   if (mode == Mode::kServe) {
     return html + "<p>" + escaped(public_message(fault)) + "</p><p>Reference: <code>" +
@@ -67,7 +89,11 @@ std::string page(const Fault& fault, Mode mode, std::string_view reference) {
   }
   html += "<p>" + escaped(fault.message) + "</p>";
   if (!fault.where.empty()) html += "<p>At <code>" + escaped(fault.where) + "</code></p>";
-  if (!fault.fix.empty()) html += "<p>" + escaped(fault.fix) + "</p>";
+  if (fault.fix.find('\n') != std::string::npos) {
+    html += "<pre>" + diff_as_html(fault.fix) + "</pre>";
+  } else if (!fault.fix.empty()) {
+    html += "<p>" + escaped(fault.fix) + "</p>";
+  }
   if (!fault.stack.empty()) html += "<pre>" + escaped(fault.stack) + "</pre>";
   return html + "</html>\n";
 }

@@ -409,7 +409,8 @@ bool Supervisor::start_one(const std::shared_ptr<Document>& document) {
     for (const auto& each : hosts_) {
       if (each->number == number && each->state == HostState::kStarting) {
         on_load_failed(*each, "{\"message\":\"the bundle did not finish loading within " +
-                                  std::to_string(options_.load_ms_max / 1000) + " seconds\"}");
+                                  std::to_string(options_.load_ms_max / 1000) +
+                                  " seconds: a loop at the top level of a module may not end\"}");
         return;
       }
     }

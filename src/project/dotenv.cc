@@ -44,16 +44,31 @@ class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
 
-  std::vector<DotenvEntry> run() {
+  std::vector<DotenvEntry> run(std::vector<std::uint32_t>* skipped) {
     while (at_ < text_.size()) {
       const std::size_t start = at_;
-      if (!entry()) at_ = start;
+      if (!entry()) {
+        at_ = start;
+        if (skipped != nullptr && says_something()) skipped->push_back(line_at(start));
+      }
       skip_line();
     }
     return std::move(entries_);
   }
 
  private:
+  // The line that begins here.
+  bool says_something() const {
+    std::size_t at = at_;
+    while (at < text_.size() && is_blank(text_[at])) ++at;
+    return at < text_.size() && !is_line_end(text_[at]) && text_[at] != '#';
+  }
+
+  std::uint32_t line_at(std::size_t offset) const {
+    return 1 + static_cast<std::uint32_t>(std::count(
+                   text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
+  }
+
   // At the start of a line: reads an entry and stops on its last line. False: it is none.
   bool entry() {
     skip_blanks();
@@ -221,9 +236,9 @@ class Expander {
 
 }  // namespace
 
-std::vector<DotenvEntry> parse_dotenv(std::string_view text) {
+std::vector<DotenvEntry> parse_dotenv(std::string_view text, std::vector<std::uint32_t>* skipped) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  return Parser(text).run();
+  return Parser(text).run(skipped);
 }
 
 void expand_references(std::vector<DotenvEntry>& entries, const std::vector<DotenvEntry>& earlier) {

@@ -4,6 +4,7 @@
 // skipped. Pure.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +21,9 @@ struct DotenvEntry {
 };
 
 // In the file's order; a key given again replaces the earlier one's value and place.
-std::vector<DotenvEntry> parse_dotenv(std::string_view text);
+// `skipped` gets the numbers of the lines that are no entry, no comment and not empty.
+std::vector<DotenvEntry> parse_dotenv(std::string_view text,
+                                      std::vector<std::uint32_t>* skipped = nullptr);
 
 // References among .env values: $KEY, ${KEY}, ${KEY:-otherwise}; `\$` is a dollar sign. `earlier`
 // and the entries themselves are looked at; what neither has is empty. A reference back to itself

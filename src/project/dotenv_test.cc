@@ -87,5 +87,12 @@ TEST(Dotenv, ExpansionIsBounded) {
   for (const DotenvEntry& entry : entries) EXPECT_LT(entry.value.size(), 1024u * 1024u);
 }
 
+TEST(Dotenv, TellsOfLinesThatItSkips) {
+  std::vector<std::uint32_t> skipped;
+  const auto entries = parse_dotenv("# a comment\nA=1\nOPENAI_KEY abc\n\n=x\nB: 2\n", &skipped);
+  EXPECT_EQ(entries.size(), 2u);
+  EXPECT_EQ(skipped, (std::vector<std::uint32_t>{3, 5}));
+}
+
 }  // namespace
 }  // namespace hearth::project

@@ -14,6 +14,14 @@ void Findings::error(Position at, std::string_view message, std::string_view cod
                   .at = at});
 }
 
+void Findings::warn_of(const std::filesystem::path& file, std::string_view message,
+                       std::string_view code) {
+  Finding finding{.code = std::string(code), .weight = Weight::kWarning};
+  finding.message = message;
+  finding.file = file;
+  all_.push_back(std::move(finding));
+}
+
 void Findings::warn(Position at, std::string_view message, std::string_view code,
                     std::string_view subject, std::string_view wanted) {
   all_.push_back({.code = std::string(code),

@@ -24,6 +24,9 @@ class Findings {
   void warn(Position at, std::string_view message, std::string_view code,
             std::string_view subject = {}, std::string_view wanted = {});
 
+  // Of another file as a whole.
+  void warn_of(const std::filesystem::path& file, std::string_view message, std::string_view code);
+
   // In the order in which they were found.
   const std::vector<Finding>& all() const { return all_; }
   bool has_faults() const;

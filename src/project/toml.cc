@@ -77,6 +77,9 @@ Result<ParsedConfig> parse_toml(std::string_view text, std::string_view file_nam
     // toml++ words its faults as "Error while parsing key-value pair: …".
     const std::string_view prefix = "Error while parsing ";
     if (message.starts_with(prefix)) message = "in a " + message.substr(prefix.size());
+    if (message.find("could not determine value type") != std::string::npos) {
+      message = "this is no value; a text stands in quotes: main = \"server.ts\"";
+    }
     return Error{ErrorCode::kInvalid, std::string(file_name) + ":" + std::to_string(at.line) + ":" +
                                           std::to_string(at.column) + ": " + message + " (C101)"};
   }

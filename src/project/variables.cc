@@ -13,9 +13,12 @@ namespace {
 constexpr std::string_view kOpenRouterUrl = "https://openrouter.ai/api/v1";
 constexpr std::string_view kOpenAiUrl = "https://api.openai.com/v1";
 
+constexpr std::size_t kSkippedToldMax = 5;
+
 struct SecretFile {
   std::filesystem::path path;
   std::vector<DotenvEntry> entries;
+  std::vector<std::uint32_t> skipped;  // lines that say something, and nothing that is read
 };
 
 // Null: the file is not there.
@@ -25,7 +28,9 @@ Result<std::optional<SecretFile>> read_secret_file(const std::filesystem::path& 
     if (text.error().code == ErrorCode::kNotFound) return std::optional<SecretFile>();
     return text.error();
   }
-  return std::optional<SecretFile>(SecretFile{path, parse_dotenv(*text)});
+  SecretFile file{path, {}, {}};
+  file.entries = parse_dotenv(*text, &file.skipped);
+  return std::optional<SecretFile>(std::move(file));
 }
 
 class Collector {
@@ -58,6 +63,7 @@ class Collector {
       Result<std::optional<SecretFile>> file = read_secret_file(root / name);
       if (!file.ok()) return file.error();
       if (!file->has_value()) continue;
+      tell_skipped(**file);
       // One .dev.vars file alone counts, and with it no .env file does.
       take_secrets((*file)->entries);
       return {};
@@ -67,6 +73,7 @@ class Collector {
       Result<std::optional<SecretFile>> file = read_secret_file(root / name);
       if (!file.ok()) return file.error();
       if (!file->has_value()) continue;
+      tell_skipped(**file);
       for (DotenvEntry& entry : (*file)->entries) {
         std::erase_if(merged, [&](const DotenvEntry& other) { return other.key == entry.key; });
         merged.push_back(std::move(entry));
@@ -75,6 +82,16 @@ class Collector {
     expand_references(merged);
     take_secrets(merged);
     return {};
+  }
+
+  // Without what they hold, which is most often a secret.
+  void tell_skipped(const SecretFile& file) {
+    for (std::size_t i = 0; i < std::min(file.skipped.size(), kSkippedToldMax); ++i) {
+      findings_.warn_of(file.path,
+                        "line " + std::to_string(file.skipped[i]) +
+                            " is no NAME=value, so nothing is read from it",
+                        "C118");
+    }
   }
 
   // `secrets.required`: only these are taken from the files, the process's environment serves too,

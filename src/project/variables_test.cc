@@ -63,6 +63,14 @@ TEST(Variables, RequiredSecretsAreLookedForEverywhereAndTheirAbsenceIsTold) {
   EXPECT_THAT(warnings(project, "C118"), HasSubstr("\"GONE\" is not set: add GONE=… to .dev.vars"));
 }
 
+TEST(Variables, ALineThatIsNoEntryIsToldWithoutWhatItHolds) {
+  TestProject files;
+  files.write(".dev.vars", "A=a\nOPENAI_KEY s3cret\n");
+  const std::string told = warnings(files.load_jsonc(with("")), "C118");
+  EXPECT_THAT(told, HasSubstr(".dev.vars: line 2 is no NAME=value"));
+  EXPECT_THAT(told, testing::Not(HasSubstr("s3cret")));
+}
+
 TEST(Ai, TheKeyIsFoundInItsOrderAndItsAbsenceIsTold) {
   TestProject files;
   const std::string config = with(R"("ai": { "binding": "AI" })");

@@ -27,6 +27,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint32_t kWatchMs = 300;
 // For what lasts long in a host that a deploy replaces.
 constexpr std::uint32_t kPatienceMs = 10'000;
+constexpr std::uint32_t kDevLoadMs = 20'000;  // somebody waits for it
 constexpr std::uint32_t kBundlerAgainMs = 1'000;
 // For deploys that are under way when an upgrade is asked for.
 constexpr std::int64_t kDeployPatienceMs = 30'000;
@@ -132,6 +133,7 @@ void App::make_engine() {
   options.state = state_;
   options.supervisor.host_count = options_.hosts;
   options.supervisor.spare = !options_.inspect;
+  if (dev()) options.supervisor.load_ms_max = kDevLoadMs;
   options.supervisor.patience_ms = dev() ? 0 : kPatienceMs;
   options.blocked_ms_max = hang_timeout_ms();
   options.answer_ms_max = options_.request_timeout_s * 1'000;

@@ -53,6 +53,13 @@ std::string printed(const Json& message) {
   return out;
 }
 
+// What the bundler advises for the case at hand, if it does.
+std::string advice_of(const Json& message) {
+  const auto notes = message.find("notes");
+  if (notes == message.end() || !notes->is_array() || notes->size() != 1) return {};
+  return text_of(notes->front(), "text");
+}
+
 // What a command said last is most often why it failed.
 std::string last_words(const Json& message) {
   const auto notes = message.find("notes");
@@ -101,6 +108,9 @@ Result<BuildReport> read_report(std::string_view line) {
         std::string text = text_of(each, "text");
         if (build_code(text) == "B212") text += last_words(each);
         report.fault = core::fault_of(build_code(text), 503, "the build is broken: " + text);
+        if (std::string advice = advice_of(each); !advice.empty() && report.fault.code != "B212") {
+          report.fault.fix = std::move(advice);
+        }
         report.fault.where = place_of(each);
         report.fault.stack = printed(each);
       } else {

@@ -76,11 +76,18 @@ const UNRESOLVED = /^Could not resolve "([^"]+)"/;
 
 function advice(message: Message, root: string): Diagnostic["notes"] {
   const specifier = UNRESOLVED.exec(message.text)?.[1];
-  if (specifier === undefined) return [];
+  if (specifier === undefined) return jsxAdvice(message.location);
   const note = specifier.startsWith(".") || path.isAbsolute(specifier)
     ? nearestFile(specifier, message.location, root)
     : packageNote(specifier, message, root);
   return note === null ? [] : [{ text: note, file: null, line: null, column: null }];
+}
+
+/** A tag in a file whose name promises none: TypeScript takes it for a comparison or a cast. */
+function jsxAdvice(place: Location | null): Diagnostic["notes"] {
+  const file = /^(.*)\.ts$/.exec(place?.file ?? "")?.[1];
+  if (file === undefined || !/<(?:[A-Za-z][\w.]*(?:\s[^<>]*)?\/?)?>.*(?:<\/|\/>)|<[A-Za-z][\w.]*[^<>]*\/>/.test(place!.lineText)) return [];
+  return [{ text: `If this is JSX, name the file ${path.basename(file)}.tsx.`, file: null, line: null, column: null }];
 }
 
 function nearestFile(specifier: string, place: Location | null, root: string): string | null {

@@ -14,6 +14,18 @@ test("a syntax error has its file, line, column and text, counted in characters"
   assert.match(error.text, /Unexpected "\*"/);
 });
 
+test("JSX in a file whose name promises none is told how the file is named", async (t) => {
+  const page = (name: string) => `import { page } from "./${name}"; export { page }; ${WORKER}`;
+  for (const source of ["export const page = <div>hi</div>;", "export const page = () => <Main title=\"a\" />;"]) {
+    const project = new TestProject(t, { "src/index.ts": page("view"), "src/view.ts": `${source}\n` });
+    const error = (await project.build()).errors![0]!;
+    assert.equal(error.file, "src/view.ts");
+    assert.equal(error.notes[0]?.text, "If this is JSX, name the file view.tsx.");
+  }
+  const project = new TestProject(t, { "src/index.ts": `const wrong = (1 < 2 +* 3);\n${WORKER}` });
+  assert.deepEqual((await project.build()).errors![0]!.notes, []);
+});
+
 test("a package that is not installed comes with the command of the project's package manager", async (t) => {
   const project = new TestProject(t, { "src/index.ts": `import x from "@some/thing/sub"; export { x }; ${WORKER}` });
   const note = async () => (await project.build()).errors![0]!.notes[0]!.text;

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import type { Addon, Handlers } from "./addon.ts";
 import { describe } from "./agent/errors.ts";
 import { rehearse } from "./agent/rehearsal.ts";
+import { topLevelAwaits } from "./faults/handler_place.ts";
 import type { WorkerDocument } from "./worker/document.ts";
 import { whereOf } from "./faults/where.ts";
 import { Worker } from "./worker/worker.ts";
@@ -19,13 +20,40 @@ const exit = process.exit.bind(process); // the code's own is watched
 let loaded: Worker | null = null;
 const worker = (): Worker => loaded!;
 
+const LOAD_MS_DEV = 10_000;
+const LOAD_MS_SERVE = 45_000;
+
 async function configure(json: string): Promise<void> {
+  const document = JSON.parse(json) as WorkerDocument;
+  // Before the core gives up, which knows no place.
+  const limitMs = document.mode === "dev" ? LOAD_MS_DEV : LOAD_MS_SERVE;
+  const timer = setTimeout(() => addon.loadFailed(JSON.stringify(neverLoaded(limitMs))), limitMs);
   try {
-    loaded = new Worker(addon, JSON.parse(json) as WorkerDocument);
-    addon.ready(JSON.stringify(await loaded.load()));
+    loaded = new Worker(addon, document);
+    const ready = JSON.stringify(await loaded.load());
+    clearTimeout(timer);
+    addon.ready(ready);
   } catch (error) {
-    addon.loadFailed(JSON.stringify({ ...describe(error), where: whereOf(error) }));
+    clearTimeout(timer);
+    addon.loadFailed(JSON.stringify({ ...describe(error), where: whereOf(error), fix: commonJsAdvice(error) }));
   }
+}
+
+/** The loop turns, and the modules are not done: one of them waits. */
+function neverLoaded(limitMs: number): object {
+  const places = topLevelAwaits();
+  return {
+    message: `the code waits at the top level of a module, and has not gone on for ${limitMs / 1_000} seconds` +
+      (places.length > 1 ? `; it may be one of these: ${places.join(", ")}` : ""),
+    where: places[0],
+    fix: "Await it in a handler or in onStart, not at the top level.",
+  };
+}
+
+/** A file of the older kind of modules that its package.json says is of the newer. */
+function commonJsAdvice(error: unknown): string | undefined {
+  if (!(error instanceof ReferenceError) || !/^(?:module|exports|require) is not defined/.test(error.message)) return undefined;
+  return "This file is CommonJS, and the package.json above it says \"type\": \"module\": name the file .cjs, or write import and export.";
 }
 
 async function leave(deadlineMs: number): Promise<void> {

@@ -10,6 +10,7 @@ import { relativePlace } from "./where.ts";
 
 const FILES_MAX = 64; // of one bundle
 const PROTOTYPES_MAX = 16;
+const AWAITS_MAX = 3;
 
 let bundles: string[] = [];
 let texts: { file: string; text: string }[] | null = null;
@@ -52,6 +53,23 @@ export function placeOfFunction(value: Function): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The user's own lines, a few at most, that wait while a module is loaded. */
+export function topLevelAwaits(): string[] {
+  const places = new Set<string>();
+  try {
+    for (const { file, text } of files()) {
+      for (const { index } of text.matchAll(/^(?:(?:(?:export )?(?:const|let|var) [^\n=]*|[\w$.]+ )= )?await\b|^for await\b/gm)) {
+        const place = original(file, text, index);
+        if (place !== undefined) places.add(place);
+        if (places.size >= AWAITS_MAX) return [...places];
+      }
+    }
+  } catch {
+    // The bundle cannot be read: then no place is known.
+  }
+  return [...places];
 }
 
 function find(method: Function, within: Function | null): string | undefined {
