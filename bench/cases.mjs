@@ -1,6 +1,7 @@
 // The cases. Each is run on both targets in turns, `rounds` times, and returns per target a list of
 // samples; what a sample holds is what its table shows.
 import { http } from "../tests/lib/clients.mjs";
+import { runChecks } from "./checks.mjs";
 import { load, pin } from "./measure.mjs";
 import { alarms, begin, idle, kAlarms, kIdleConnections, kLiveAgents, kWoken, live, recover, rest, startTime, wake, wakeLatency, writingAlarms } from "./scenarios.mjs";
 
@@ -40,12 +41,15 @@ export const cases = [
   { id: "rest", title: "memory at rest, after one request", worker: kRaw, kind: "memory", unit: "bytes", run: rest, rounds: 1 },
   { id: "start", title: "start to first answer", worker: kRaw, kind: "time", unit: "ms", run: startTime, rounds: 3 },
   { id: "recover", title: "kill -9 of the user code to the next answered message", worker: kRaw, kind: "time", unit: "ms", run: recover, rounds: 5 },
+  // hearth beside itself; its samples are its summary.
+  { id: "checks", title: "what the checks cost", kind: "checks" },
 ];
 
 const folders = (root) => ({ [kRaw]: `${root}/bench/worker`, [kAgent]: `${root}/tests/projects/bench-agent` });
 
 /** Both servers stay up over the rounds of one case: an idle one costs the other nothing. */
 export async function runCase(item, context) {
+  if (item.kind === "checks") return runChecks(context);
   const { rounds = context.rounds } = item;
   const folder = folders(context.root)[item.worker];
   const samples = { hearth: [], workerd: [] };

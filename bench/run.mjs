@@ -7,6 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { cases, runCase } from "./cases.mjs";
+import { checksLine } from "./checks.mjs";
 import { machine } from "./measure.mjs";
 import { summary, tables, writeTables } from "./table.mjs";
 
@@ -51,7 +52,12 @@ if (!process.env.DRY) {
 }
 process.exit(failed > 0 ? 1 : 0);
 
-function line(item, { hearth, workerd, ratio, cpuRatio }) {
+function line(item, result) {
+  if (item.kind === "checks") return checksLine(result);
+  return besideWorkerd(item, result);
+}
+
+function besideWorkerd(item, { hearth, workerd, ratio, cpuRatio }) {
   if (item.kind === "throughput") {
     return `hearth ${Math.round(hearth.perSecond)}/s (${hearth.cpuUs.toFixed(1)} µs: core ${hearth.coreCpuUs.toFixed(1)}, p50 ${hearth.p50Us.toFixed(0)} µs)  ` +
       `workerd ${Math.round(workerd.perSecond)}/s (${workerd.cpuUs.toFixed(1)} µs, p50 ${workerd.p50Us.toFixed(0)} µs)  ×${ratio.toFixed(2)}, CPU ×${cpuRatio.toFixed(2)}`;

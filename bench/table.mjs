@@ -1,12 +1,14 @@
 // The tables of docs/performance.md, between their markers.
 import { readFileSync, writeFileSync } from "node:fs";
 
+import { checksTable } from "./checks.mjs";
 import { median } from "./measure.mjs";
 
 const kBegin = "<!-- bench:begin (written by bench/run.mjs) -->";
 const kEnd = "<!-- bench:end -->";
 
 export function summary(item, samples) {
+  if (item.kind === "checks") return samples;
   const of = (name, key) => median(samples[name].map((sample) => sample[key]).filter((value) => value !== undefined));
   if (item.kind === "throughput") {
     const latency = (name, key) => median(samples[name].map((sample) => sample.latencyUs[key]));
@@ -30,7 +32,7 @@ const times = (value) => `**${value >= 10 ? value.toFixed(0) : value.toFixed(2)}
 export function tables(cases, results, facts) {
   const done = cases.filter((item) => results[item.id]);
   const rates = done.filter((item) => item.kind === "throughput");
-  const rest = done.filter((item) => item.kind !== "throughput");
+  const rest = done.filter((item) => item.kind !== "throughput" && item.kind !== "checks");
   const lines = [
     `Measured on ${facts.machine.cores} cores of ${facts.machine.cpu}, ${facts.machine.memoryGb} GB, Linux ${facts.machine.kernel}; ` +
       `hearth built as ${facts.built}, workerd ${facts.workerd}, Node.js ${facts.node} in the hosts; ${facts.rounds} rounds of ${facts.seconds} s in turns, medians. To repeat it: \`./dev bench\`.`,
@@ -56,6 +58,7 @@ export function tables(cases, results, facts) {
     }
     lines.push("");
   }
+  if (results.checks) lines.push(...checksTable(results.checks));
   return lines.join("\n");
 }
 

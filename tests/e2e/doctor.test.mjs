@@ -136,10 +136,9 @@ test("README's excerpt is of what doctor says", () => {
   assert.ok(at > 0);
 });
 
-test("the coder has nothing wrong, and is examined within three seconds", () => {
-  const started = Date.now();
+// How long that takes is the bench's to say (`./dev bench checks`): here others use the machine too.
+test("the coder has nothing wrong", () => {
   const run = hearth("doctor", "-c", join(kRoot, "examples/coder/wrangler.jsonc"));
   assert.equal(run.status, 0, run.stdout);
   assert.match(run.stdout, /nothing is wrong|0 faults/);
-  assert.ok(Date.now() - started < 3_000, `it took ${Date.now() - started} ms`);
 });
