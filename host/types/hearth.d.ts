@@ -29,8 +29,9 @@ declare module "hearth" {
   export interface DurableObjectEntry extends Entry {
     kind: "durable_object";
     class: string;
-    /** Another worker's class, which hearth does not serve. */
+    /** Another worker's class (`script_name`), and whether that worker, with that class, is served beside this one. */
     worker?: string;
+    served?: boolean;
     /** The bundle exports the class; absent where no bundle is known. */
     exported?: boolean;
     /** A migration names the class. */
@@ -51,6 +52,8 @@ declare module "hearth" {
   export interface ServiceEntry extends Entry {
     kind: "service";
     service: string;
+    /** The worker is served here: this one, or one beside it. */
+    served: boolean;
     entrypoint?: string;
   }
 

@@ -129,9 +129,10 @@ Result<worker::BuiltWorker> built(project::Project project, std::size_t number,
     options.vars.clear();
   }
   Json document = Json::parse(project.worker_json);
+  const project::Inspection inspection = project::inspect(options);
   document["environment"] =
       Json::parse(server::environment_json(project, worker::facts_of_report(line),
-                                           project::inspect(options).findings)
+                                           inspection.findings, inspection.others)
                       .dump(-1, ' ', false, Json::error_handler_t::replace));
   project.worker_json = document.dump();
   return worker::BuiltWorker{std::move(project), report->bundle};

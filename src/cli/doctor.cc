@@ -127,6 +127,7 @@ class Doctor {
     out_.findings = std::move(inspection.findings);
     out_.config_path = inspection.config_path;
     out_.project = std::move(inspection.project);
+    out_.others = std::move(inspection.others);
     if (out_.config_path.empty()) out_.looked = false;
     if (out_.project) examine_project();
     weigh();

@@ -16,6 +16,7 @@ namespace hearth::cli {
 struct Examination {
   std::vector<project::Finding> findings;  // the most serious first
   std::optional<project::Project> project;
+  std::vector<project::Project> others;  // served beside it
   std::filesystem::path config_path;
   worker::CodeFacts facts;
   std::vector<std::string> notes;  // what could not be looked at, and why

@@ -185,8 +185,8 @@ std::string examination_json(const Examination& examination, int exit_code) {
     }
   }
   if (examination.project) {
-    out["environment"] =
-        server::environment_json(*examination.project, examination.facts, examination.findings);
+    out["environment"] = server::environment_json(*examination.project, examination.facts,
+                                                  examination.findings, examination.others);
   }
   out["notes"] = examination.notes;
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -379,6 +379,7 @@ Inspection inspect(const LoadOptions& options) {
       }
     }
     for (Finding& each : check_foreign(*out.project, all)) out.findings.push_back(std::move(each));
+    out.others.assign(std::make_move_iterator(all.begin() + 1), std::make_move_iterator(all.end()));
   } else {
     out.error = read.error();
     const bool told =

@@ -130,6 +130,7 @@ Result<std::vector<Project>> load_all(const LoadOptions& options);
 // unless a fault kept it from being read; `error` is load()'s.
 struct Inspection {
   std::optional<Project> project;
+  std::vector<Project> others;  // those that could be read
   std::vector<Finding> findings;
   std::optional<Error> error;
   std::filesystem::path config_path;  // empty: there is none

@@ -113,8 +113,9 @@ std::vector<Finding> check_foreign(const Project& project, const std::vector<Pro
   for (const ForeignBinding& binding : project.foreign) {
     const std::string fault = fault_of(binding, all);
     if (fault.empty()) continue;
+    // The words may name other classes too, so its subject is told by itself.
     findings.warn(binding.at, "the binding \"" + binding.name + "\" does not work: " + fault,
-                  "C117");
+                  "C117", binding.name);
   }
   return findings.all();
 }

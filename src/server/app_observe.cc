@@ -71,10 +71,11 @@ std::string App::environment(std::size_t number) const {
       if (other != project.config_path) options.others.push_back(other);
     }
   }
-  std::vector<project::Finding> findings = project::inspect(options).findings;
+  project::Inspection inspection = project::inspect(options);
+  std::vector<project::Finding>& findings = inspection.findings;
   for (auto& each : worker::check_exports(project, facts)) findings.push_back(std::move(each));
   for (auto& each : worker::check_code(project, facts)) findings.push_back(std::move(each));
-  return environment_json(project, facts, findings)
+  return environment_json(project, facts, findings, inspection.others)
       .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -38,6 +38,35 @@ bool concerns(const Finding& finding, const std::string& name, const std::string
          (!class_name.empty() && mentions(finding.message, class_name));
 }
 
+const project::Project* worker_named(const std::string& name, const project::Project& project,
+                                     const std::vector<project::Project>& others) {
+  if (name == project.name) return &project;
+  const auto found = std::find_if(others.begin(), others.end(),
+                                  [&](const auto& each) { return each.name == name; });
+  return found == others.end() ? nullptr : &*found;
+}
+
+// Another worker's class: clients reach it here, if that worker is served here.
+void describe_foreign(Json& entry, const Json& binding, const project::Project& project,
+                      const std::vector<project::Project>& others) {
+  const std::string class_name = binding.value("className", "");
+  entry["class"] = class_name;
+  entry["worker"] = binding.value("worker", "");
+  const project::Project* worker = worker_named(binding.value("worker", ""), project, others);
+  const project::Namespace* space = nullptr;
+  if (worker != nullptr) {
+    for (const auto& each : worker->namespaces) {
+      if (each.class_name == class_name) space = &each;
+    }
+  }
+  const std::string segment = project::url_segment(binding.value("name", ""));
+  entry["served"] = space != nullptr;
+  entry["migrated"] = space != nullptr && space->migrated;
+  entry["sql"] = space != nullptr && space->sqlite;
+  entry["segment"] = segment;
+  entry["url"] = "/agents/" + segment + "/:name";
+}
+
 void describe_namespace(Json& entry, const Json& binding, const project::Project& project,
                         const worker::CodeFacts& facts) {
   const std::string name = binding.value("name", "");
@@ -71,13 +100,18 @@ log::Redactor values_of(const Json& bindings) {
 }
 
 Json describe_entry(const Json& binding, const project::Project& project,
-                    const worker::CodeFacts& facts) {
+                    const worker::CodeFacts& facts, const std::vector<project::Project>& others) {
   const std::string kind = binding.value("type", "");
   Json entry{{"name", binding.value("name", "")}, {"kind", kind}};
-  if (kind == "durable_object") describe_namespace(entry, binding, project, facts);
+  if (kind == "durable_object" && binding.contains("worker")) {
+    describe_foreign(entry, binding, project, others);
+  } else if (kind == "durable_object") {
+    describe_namespace(entry, binding, project, facts);
+  }
   if (kind == "secret") entry["set"] = !binding.value("value", "").empty();
   if (kind == "service") {
     entry["service"] = binding.value("service", "");
+    entry["served"] = worker_named(binding.value("service", ""), project, others) != nullptr;
     if (binding.contains("entrypoint")) entry["entrypoint"] = binding["entrypoint"];
   }
   if (kind == "unsupported") {
@@ -129,7 +163,8 @@ Json finding_json(const Finding& each, const std::filesystem::path& root,
 }
 
 Json environment_json(const project::Project& project, const worker::CodeFacts& facts,
-                      const std::vector<Finding>& findings) {
+                      const std::vector<Finding>& findings,
+                      const std::vector<project::Project>& others) {
   Json answer{{"worker", project.name}, {"entries", Json::array()}, {"diagnostics", Json::array()}};
   const Json document = Json::parse(project.worker_json, nullptr, false);
   std::vector<bool> told(findings.size(), false);
@@ -143,7 +178,7 @@ Json environment_json(const project::Project& project, const worker::CodeFacts& 
     return finding;
   };
   for (const Json& binding : bindings) {
-    Json entry = describe_entry(binding, project, facts);
+    Json entry = describe_entry(binding, project, facts, others);
     Json diagnostics = Json::array();
     for (std::size_t i = 0; i < findings.size(); ++i) {
       if (!concerns(findings[i], binding.value("name", ""), entry.value("class", ""))) continue;

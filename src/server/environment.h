@@ -13,9 +13,11 @@
 
 namespace hearth::server {
 
+// `others`: the workers that are served beside this one.
 nlohmann::ordered_json environment_json(const project::Project& project,
                                         const worker::CodeFacts& facts,
-                                        const std::vector<project::Finding>& findings);
+                                        const std::vector<project::Finding>& findings,
+                                        const std::vector<project::Project>& others);
 
 // One finding, with the catalogue's words; paths are relative to `root` where they are below it.
 // What holds words of the project's own, a diff among them, is without what `hidden` knows.

@@ -83,6 +83,44 @@ test("user code, the doctor and the admin interface tell what each entry of env 
   assert.deepEqual(comparable(JSON.parse(doctor.stdout).environment.entries), comparable(told.entries));
 });
 
+const kBinds = `,
+  "services": [{ "binding": "OTHER", "service": "other" }, { "binding": "SELF", "service": "analysed" }]
+}
+`;
+const kForeign = kConfig.replace('{ "name": "Plain", "class_name": "Plain" }',
+  '{ "name": "Far", "class_name": "Room", "script_name": "other" }, { "name": "Gone", "class_name": "Missing", "script_name": "other" }').replace(/,\s*\}\s*$/, kBinds);
+
+test("another worker's class and service, with that worker served beside it and without", hearthOnly, async (t) => {
+  const folder = project();
+  const other = join(folder, "other");
+  mkdirSync(other);
+  writeFileSync(join(folder, "wrangler.jsonc"), kForeign);
+  writeFileSync(join(other, "wrangler.jsonc"), `{ "name": "other", "main": "server.ts", "compatibility_date": "2026-06-01",
+    "durable_objects": { "bindings": [{ "name": "Room", "class_name": "Room" }] }, "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Room"] }] }`);
+  writeFileSync(join(other, "server.ts"), 'import { DurableObject } from "cloudflare:workers";\nexport class Room extends DurableObject {}\nexport default { fetch: () => new Response("other") };\n');
+  const told = async (args) => {
+    const target = await startFor(t, folder, { args, expectErrors: [/./] });
+    const answer = (await http(`${target.url}/`)).json();
+    const doctor = spawnSync(kHearth, ["doctor", "--json", "-c", join(folder, "wrangler.jsonc"), ...args], { encoding: "utf8", timeout: 60_000 });
+    const [first] = doctor.stdout.split(/^(?=\{)/m);
+    for (const name of ["Far", "Gone", "OTHER", "SELF"]) assert.deepEqual(entry(JSON.parse(first).environment, name), entry(answer, name), name);
+    return answer;
+  };
+  const codes = (each) => each.diagnostics.map(({ code }) => code);
+  const alone = await told([]);
+  const { diagnostics, ...far } = entry(alone, "Far");
+  assert.deepEqual(far, { name: "Far", kind: "durable_object", class: "Room", worker: "other", served: false, migrated: false, sql: false, segment: "far", url: "/agents/far/:name" });
+  assert.deepEqual(diagnostics.map(({ code, file }) => [code, file]), [["C117", "wrangler.jsonc"]]);
+  assert.match(diagnostics[0].message, /one more -c/);
+  assert.deepEqual([entry(alone, "OTHER").served, codes(entry(alone, "OTHER")), entry(alone, "SELF").served, codes(entry(alone, "SELF"))], [false, ["C117"], true, []]);
+  const beside = await told(["-c", join(other, "wrangler.jsonc")]);
+  const found = entry(beside, "Far");
+  assert.deepEqual([found.served, found.migrated, found.sql, codes(found)], [true, true, true, []]);
+  assert.deepEqual([entry(beside, "Gone").served, codes(entry(beside, "Gone"))], [false, ["C117"]], "a class that the other has not");
+  assert.match(entry(beside, "Gone").diagnostics[0].message, /it has Room/);
+  assert.equal(entry(beside, "OTHER").served, true);
+});
+
 test("the types that hearth ships fit the import", { skip: hearthOnly.skip, timeout: 60_000 }, () => {
   const folder = project();
   mkdirSync(join(folder, "types"));

@@ -34,7 +34,7 @@ function run(folder, ...args) {
 function control(folder, ...args) {
   const file = join(folder, "control.d.ts");
   const { status, stdout, stderr } = spawnSync(kNode, [kWrangler, "types", file, "--include-runtime=false", ...args], {
-    cwd: folder, encoding: "utf8", timeout: 60_000,
+    cwd: folder, encoding: "utf8", timeout: 150_000,
     env: { ...process.env, PATH: `${dirname(kNode)}:${process.env.PATH}`, WRANGLER_SEND_METRICS: "false", CI: "1", WRANGLER_LOG_PATH: join(folder, "logs"), XDG_CONFIG_HOME: join(folder, "config") },
   });
   assert.equal(status, 0, stdout + stderr);
@@ -78,6 +78,18 @@ const kMatrix = {
   "required secrets": { secrets: { required: ["GIVEN", "MISSING"] }, vars: { NAME: "text" } },
 };
 
+const kStaged = { vars: { NAME: "top" }, env: { staging: { ...kAgents, vars: { NAME: "staged" } }, live: { ...kAgents, vars: { NAME: "live" } } } };
+const kFiles = {
+  "secrets of .env files, the later over the earlier": { files: { ".env": "FIRST=1\nBOTH=two\n", ".env.local": "BOTH=3\nSECOND=\"x y\"\n" } },
+  "a .dev.vars, with which no .env counts": { files: { ".dev.vars": "FIRST=1\n", ".env": "UNSEEN=1\n" } },
+  "a secret over a var of its name": { config: { vars: { API_KEY: "x", COUNT: 3, LIST: [1] } }, files: { ".dev.vars": "API_KEY=secret\nCOUNT=4\nLIST=5\n" } },
+  "an environment with a .dev.vars of its own": { config: kStaged, files: { ".dev.vars": "TOP=1\n", ".dev.vars.staging": "STAGED=1\n" }, flags: ["--env", "staging"] },
+  "an environment with an .env of its own": { config: kStaged, files: { ".env": "TOP=1\n", ".env.staging": "STAGED=1\n" }, flags: ["--env", "staging"] },
+  "all environments, and secrets that all of them have": { config: kStaged, files: { ".dev.vars": "TOP=1\n" } },
+  "vars of odd kinds": { config: { vars: { EMPTY: "", NEGATIVE: -1.5, NO: false, NESTED: { a: [], b: {}, c: [{ d: 1 }, [true]] }, WORDS: "ü ñ ✓", "1st": "x", class: "y" } }, files: {} },
+  "without secrets of any kind": { files: {} },
+};
+
 describe("beside wrangler", () => {
   for (const [name, config] of Object.entries(kMatrix)) {
     test(name, () => {
@@ -95,6 +107,25 @@ describe("beside wrangler", () => {
       assert.deepEqual(modules(ours), modules(theirs));
     });
   }
+  for (const [name, { config = {}, files, flags = [], own = "__BaseEnv_Env" }] of Object.entries(kFiles)) {
+    test(name, () => {
+      const folder = projectWith({ ...kAgents, ...config }, files);
+      const theirs = control(folder, ...flags);
+      const { status, stderr } = run(folder, ...flags);
+      assert.equal(status, 0, stderr);
+      const ours = readFileSync(join(folder, "worker-configuration.d.ts"), "utf8");
+      assert.deepEqual(members(ours, own), members(theirs, own));
+    });
+  }
+  test("where an environment has secrets of its own, each is optional in the whole; wrangler heeds the top level's alone", () => {
+    const folder = projectWith({ ...kAgents, ...kStaged }, { ".dev.vars": "TOP=1\n", ".dev.vars.staging": "STAGED=1\n" });
+    assert.equal(members(control(folder), "__BaseEnv_Env").TOP, "string");
+    assert.equal(run(folder).status, 0);
+    const ours = readFileSync(join(folder, "worker-configuration.d.ts"), "utf8");
+    const { "TOP?": top, "STAGED?": staged, TOP, STAGED } = members(ours, "__BaseEnv_Env");
+    assert.deepEqual([top, staged, TOP, STAGED], ["string", "string", undefined, undefined]);
+    assert.deepEqual([members(ours, "StagingEnv").STAGED, members(ours, "StagingEnv").TOP, members(ours, "LiveEnv").TOP], ["string", undefined, "string"]);
+  });
   test("with --strict-vars=false and --env-interface", () => {
     const folder = projectWith({ ...kAgents, vars: kVars });
     const flags = ["--strict-vars=false", "--env-interface=Bindings"];
