@@ -129,7 +129,8 @@ export class Worker implements AgentHost {
     for (const { uniqueKey } of this.namespaces) mkdirSync(`${document.state}/do/${uniqueKey}`, { recursive: true });
     nodeModule.enableCompileCache?.(`${document.state}/cache`); // Node.js 22 and newer
     this.#reporter.catchUnhandled();
-    tellExit();
+    let loading = true;
+    tellExit(() => loading);
     installConsole(console, (level, text) => this.#log.write(level, text, { source: "console" }));
     installOutput((level, text, details) => this.#log.write(level, text, details));
     const further = document.workers ?? [];
@@ -146,6 +147,7 @@ export class Worker implements AgentHost {
                     () => this.#workerNumber(), (number, name) => this.#workers[number]?.classNamed(name) !== undefined);
     configureUnsafe(unsafeHooks(this.residency, this.rpc));
     for (const worker of this.#workers) await worker.load();
+    loading = false;
     const first = this.#workers[0]!;
     this.#requests = new Requests(this, first.entrypoints, this.residency.sockets, first.assets, this.#pending);
     this.residency.start();
