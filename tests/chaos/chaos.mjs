@@ -10,7 +10,8 @@ import { parseArgs } from "node:util";
 import { kNames, keep, machine, write } from "./page.mjs";
 import { byKind, chaos, whole } from "./run.mjs";
 
-function print(result) {
+function print(result, before) {
+  console.log(`load ${before.load.toFixed(1)} before the run and ${machine().load.toFixed(1)} at its end, on ${before.cores} cores\n`);
   for (const [key, name] of Object.entries(kNames)) console.log(`${String(result[key]).padStart(9)}  ${name}`);
   console.log("\n    count  longest gap of a client  fault");
   for (const [kind, { count, outcomes, longestGapMs }] of Object.entries(byKind(result))) {
@@ -35,7 +36,7 @@ if (!(minutes > 0) || !(pauseMs >= 0) || !(everyMs > 0) || !Number.isInteger(see
 console.log(`${minutes} minutes of faults, seed ${seed}, on ${target}`);
 const before = machine();
 const { result, output } = await chaos({ target, minutes, seed, pauseMs, everyMs });
-print(result);
+print(result, before);
 if (values.write) {
   const { faults: _, gaps: __, wrong: ___, ...books } = result;
   console.log(`\nwritten to tests/chaos/results/${keep({ target, minutes, seed, pauseMs, everyMs }, before, books, byKind(result))}.json and docs/reliability.md`);

@@ -84,6 +84,10 @@ test("a long gap is told with what happened in it", () => {
   const to = performance.now();
   assert.deepEqual(journal.story({ from, to }), ["+0.0 s  deploy begins", "+0.0 s  log: host 3 died: signal 9 (SIGKILL) at server.ts:3:4"]);
   assert.deepEqual(journal.story({ from: to + 10_000, to: to + 20_000 }), []);
+  for (let i = 0; i < 100; i++) journal.add(`${i}`);
+  const long = journal.story({ from, to: performance.now() });
+  assert.equal(long.length, 31);
+  assert.match(long.join("\n"), /12\n… 72 more\n[^\n]* 85\n/);
 });
 
 test("docs/reliability.md has the figures of the runs that are kept", () => {

@@ -4,7 +4,7 @@
 const kEntriesMax = 100_000;
 /** So much before a gap is told too: what it began with. */
 const kBeforeMs = 600;
-const kLinesMax = 25;
+const kLinesMax = 30;
 /** Of the log: each message that had begun, and what says nothing of why anyone waits. */
 const kOrdinary = /^(the handler of|ready on|serving version)/;
 
@@ -31,8 +31,9 @@ export class Journal {
   /** What happened in a gap {from, to}, as lines that begin with their time from the gap's beginning. */
   story({ from, to }) {
     const found = this.#entries.filter(({ at }) => at >= from - kBeforeMs && at <= to);
-    const lines = found.slice(0, kLinesMax).map(({ at, text }) => `${seconds(at - from)}  ${text}`);
-    if (found.length > kLinesMax) lines.push(`… and ${found.length - kLinesMax} more`);
+    const lines = found.map(({ at, text }) => `${seconds(at - from)}  ${text}`);
+    // How it began, and how it came to its end.
+    if (lines.length > kLinesMax) lines.splice(kLinesMax / 2, lines.length - kLinesMax, `… ${lines.length - kLinesMax} more`);
     return lines;
   }
 }
