@@ -13,7 +13,10 @@ inline constexpr std::uint32_t kKeepAliveTimeoutMs = 75'000;
 inline constexpr std::size_t kPipelinedRequestsMax = 64;  // beyond: reading stops
 
 inline constexpr std::size_t kWebSocketMessageBytesMax = 32 * 1024 * 1024;  // beyond: 1009
-inline constexpr std::size_t kWebSocketCloseReasonBytesMax = 123;           // RFC 6455 section 5.5
+// Held of messages that have not come whole, of all sockets: past this, those that hold the most
+// for the longest are closed with 1013 (net/unfinished.h).
+inline constexpr std::size_t kUnfinishedBytesMax = 512UL * 1024 * 1024;
+inline constexpr std::size_t kWebSocketCloseReasonBytesMax = 123;  // RFC 6455 section 5.5
 // A socket whose client reads slower than its agent writes: past this it is closed with 1013.
 inline constexpr std::size_t kSocketSendBufferBytesMax = 64 * 1024 * 1024;
 // Response bytes that a host may send ahead of what the client has taken.

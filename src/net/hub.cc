@@ -18,7 +18,10 @@ constexpr int kRoundsMax = 8;
 }  // namespace
 
 Hub::Hub(ServerOptions server_options, ServerEvents& server_events)
-    : options(std::move(server_options)), events(server_events), read_buffer(kReadBytes) {
+    : options(std::move(server_options)),
+      events(server_events),
+      unfinished(options.unfinished_bytes_max),
+      read_buffer(kReadBytes) {
   update_clock();
 }
 

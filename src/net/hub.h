@@ -15,6 +15,7 @@
 #include "net/connection.h"
 #include "net/deflate.h"
 #include "net/server.h"
+#include "net/unfinished.h"
 
 namespace hearth::net {
 
@@ -31,6 +32,7 @@ class Hub {
   ChunkPool pool;
   Inflater inflater;
   Deflater deflater;
+  Unfinished unfinished;
   std::vector<char> read_buffer;
   std::string head_buffer;  // of the response head being written
   bool stopping = false;

@@ -50,6 +50,9 @@ struct Request {
 inline constexpr std::string_view kResetReason = "the connection was reset";
 inline constexpr std::string_view kVanishedReason = "the client left without a closing handshake";
 inline constexpr std::string_view kNoPongReason = "the client did not answer a ping";
+// Why 1013: see net/unfinished.h.
+inline constexpr std::string_view kGivenUpReason =
+    "R415: too much is held of messages that have not come whole";
 
 class ServerEvents {
  public:
@@ -85,6 +88,7 @@ struct ServerOptions {
   std::filesystem::path unix_path{};
   std::size_t request_body_bytes_max = kRequestBodyBytesMax;
   std::size_t websocket_message_bytes_max = kWebSocketMessageBytesMax;
+  std::size_t unfinished_bytes_max = kUnfinishedBytesMax;  // of messages that are not whole, in all
   std::uint32_t request_head_timeout_ms = kRequestHeadTimeoutMs;
   std::uint32_t keep_alive_timeout_ms = kKeepAliveTimeoutMs;
   std::uint32_t close_timeout_ms =
@@ -106,7 +110,8 @@ struct ServerCounters {
   std::uint64_t requests = 0;
   std::uint64_t messages_in = 0;
   std::uint64_t messages_out = 0;
-  std::uint64_t bytes_buffered = 0;  // waiting to be written, all sockets
+  std::uint64_t bytes_buffered = 0;     // waiting to be written, all sockets
+  std::uint64_t messages_given_up = 0;  // that had not come whole: see net/unfinished.h
 };
 
 enum class SendResult { kSent, kBuffered, kUnknown, kOverflow };  // kOverflow: closed with 1013

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -140,17 +141,28 @@ WebSocketDecoder::Head WebSocketDecoder::read_head(const char* data, std::size_t
   return Head::kDone;
 }
 
+void WebSocketDecoder::release_shown() {
+  if (std::exchange(release_message_, false)) std::string().swap(message_);
+  if (std::exchange(release_control_, false)) std::string().swap(control_);
+}
+
+std::size_t WebSocketDecoder::bytes_held() {
+  release_shown();
+  constexpr std::size_t kInPlace = 2 * sizeof(std::string);
+  const std::size_t bytes = message_.capacity() + control_.capacity();
+  return bytes <= kInPlace ? 0 : bytes;
+}
+
+void WebSocketDecoder::drop() {
+  std::string().swap(message_);
+  std::string().swap(control_);
+  release_message_ = release_control_ = false;
+}
+
 WebSocketDecoder::Event WebSocketDecoder::next(char* data, std::size_t size, std::size_t& consumed,
                                                Inflater& inflater) {
   consumed = 0;
-  if (release_message_) {
-    release_message_ = false;
-    std::string().swap(message_);
-  }
-  if (release_control_) {
-    release_control_ = false;
-    std::string().swap(control_);
-  }
+  release_shown();
   for (;;) {
     if (!in_payload_) {
       const Head head = read_head(data, size, consumed);

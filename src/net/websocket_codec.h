@@ -65,10 +65,13 @@ class WebSocketDecoder {
   // Between two calls of next(): what another decoder needs to go on.
   DecoderState state() const;
   void restore(DecoderState state);
-  // Bytes held for an unfinished message.
-  std::size_t bytes_held() const { return message_.capacity() + control_.capacity(); }
+  // Bytes held for an unfinished message. What the last event showed is given back first.
+  std::size_t bytes_held();
+  // Gives all of it back: nothing more may be fed.
+  void drop();
 
  private:
+  void release_shown();
   enum class Head { kNeedMore, kDone, kFault };
   Head read_head(const char* data, std::size_t size, std::size_t& consumed);
   bool check_first_two();

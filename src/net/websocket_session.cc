@@ -1,5 +1,7 @@
 #include "net/websocket_session.h"
 
+#include <utility>
+
 #include "base/limits.h"
 #include "net/hub.h"
 
@@ -24,6 +26,7 @@ WebSocketSession::WebSocketSession(Connection& connection, SocketId id, int wind
 
 WebSocketSession::~WebSocketSession() {
   --connection_.hub().counters.websockets_open;
+  connection_.hub().unfinished.change(held_bytes_, 0);
 }
 
 void WebSocketSession::save(ConnectionState& state) const {
@@ -44,6 +47,7 @@ void WebSocketSession::restore(ConnectionState& state) {
   pong_owed_ = state.pong_owed;
   pong_ = std::move(state.pong);
   decoder_.restore(std::move(state.decoder));
+  account();
   if (!state.close_sent) return;
   close_sent_ = true;
   close_by_ms_ = now + kCloseMsMax;
@@ -51,11 +55,43 @@ void WebSocketSession::restore(ConnectionState& state) {
 }
 
 std::size_t WebSocketSession::consume(char* data, std::size_t size) {
+  const std::size_t done = read(data, size);
+  account();
+  return done;
+}
+
+void WebSocketSession::account() {
+  if (ending_) decoder_.drop();
+  const std::size_t held = decoder_.bytes_held();
+  if (held == held_bytes_) return;
+  Hub& hub = connection_.hub();
+  if (held_bytes_ == 0) held_since_ms_ = hub.now_ms();
+  const std::size_t before = std::exchange(held_bytes_, held);
+  if (hub.unfinished.change(before, held)) hub.unfinished.make_room(hub);
+}
+
+// The close frame leaves at once, the rest happens when the turn ends: another connection may be
+// within an event.
+void WebSocketSession::cut(std::string_view reason) {
+  send_close(kCloseTryLater, reason);
+  overflowed_ = true;
+  cut_reason_ = reason;
+  connection_.touch();
+}
+
+void WebSocketSession::give_up() {
+  decoder_.drop();
+  connection_.hub().unfinished.change(std::exchange(held_bytes_, 0), 0);
+  given_up_ = true;
+  cut(kGivenUpReason);
+}
+
+std::size_t WebSocketSession::read(char* data, std::size_t size) {
   Hub& hub = connection_.hub();
   std::size_t done = 0;
   heard_ms_ = hub.now_ms();
   pinged_ = false;
-  if (ending_) return size;
+  if (ending_ || given_up_) return size;
   while (!connection_.closed() && !connection_.finishing()) {
     if ((paused_ && !discarding_) || hub.held) return done;
     std::size_t used = 0;
@@ -164,7 +200,7 @@ void WebSocketSession::on_turn_end() {
   if (ending_ && close_sent_) report(ending_->code, ending_->reason, ending_->clean);
   if (overflowed_ && !reported_) {
     connection_.finish();
-    report(kCloseTryLater, "the client reads slower than its agent writes", false);
+    report(kCloseTryLater, cut_reason_, false);
   }
 }
 
@@ -173,9 +209,7 @@ SendResult WebSocketSession::send(MessageKind kind, std::string_view data) {
   Hub& hub = connection_.hub();
   if (connection_.queued_bytes() + data.size() > kSocketSendBufferBytesMax) {
     connection_.drop_unstarted();
-    send_close(kCloseTryLater, "the client reads slower than its agent writes");
-    overflowed_ = true;
-    connection_.touch();
+    cut("the client reads slower than its agent writes");
     return SendResult::kOverflow;
   }
   bool compressed = false;

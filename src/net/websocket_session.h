@@ -38,6 +38,12 @@ class WebSocketSession final : public Session {
   void pause();
   void resume();
 
+  // What is held of a message that is not whole, and since when there is something.
+  std::size_t held_bytes() const { return held_bytes_; }
+  TimeMs held_since_ms() const { return held_since_ms_; }
+  // Drops it, and closes the socket with 1013.
+  void give_up();
+
  private:
   void send_control(Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);
@@ -47,6 +53,9 @@ class WebSocketSession final : public Session {
   void conclude_as_ended();
   void report(std::uint16_t code, std::string_view reason, bool clean);
   void look_for_life();
+  void cut(std::string_view reason);
+  std::size_t read(char* data, std::size_t size);
+  void account();
 
   // How the client ended it, while the handler still answers what came before.
   struct Ending {
@@ -63,13 +72,17 @@ class WebSocketSession final : public Session {
   std::uint64_t written_seen_ = 0;
   TimeMs close_by_ms_ = 0;  // the closing handshake's end, however slow the client reads
   TimeMs heard_ms_;         // when the client last sent anything
+  TimeMs held_since_ms_ = 0;
+  std::size_t held_bytes_ = 0;
+  std::string_view cut_reason_;  // of overflowed_, static
   std::uint8_t window_bits_;
   bool pong_owed_ = false;
   bool pinged_ = false;  // and nothing came since
   bool paused_ = false;
   bool close_sent_ = false;
   bool discarding_ = false;  // messages; the close frame is still awaited
-  bool overflowed_ = false;
+  bool overflowed_ = false;  // and closed with 1013, for what cut_reason_ says
+  bool given_up_ = false;    // nothing more is read
   bool reported_ = false;
 };
 

@@ -114,8 +114,13 @@ class ServerTest : public ::testing::Test {
 
   class Client {
    public:
-    explicit Client(ServerTest& test) : test_(test) {
+    // `from`: its own address.
+    explicit Client(ServerTest& test, const char* from = "127.0.0.1") : test_(test) {
       fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      sockaddr_in own{};
+      own.sin_family = AF_INET;
+      ::inet_pton(AF_INET, from, &own.sin_addr);
+      EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
       sockaddr_in address{};
       address.sin_family = AF_INET;
       address.sin_port = htons(test.server_->port());
