@@ -129,6 +129,15 @@ Status Host::map_progress_page() {
   return {};
 }
 
+void Host::name_mark(std::uint32_t place, const AgentId& agent) {
+  if (page_ == nullptr || place >= wire::ProgressPage::kMarks) return;
+  wire::MarkedAgent& marked = page_->agents[place];
+  marked.name_space = agent.name_space;
+  std::memcpy(marked.id, agent.bytes.data(), sizeof marked.id);
+  // Before the mark that names the place: the core may read both at any moment.
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
 void Host::watch(int events) {
   if (poll_ == nullptr || events == watched_) return;
   watched_ = events;

@@ -52,6 +52,9 @@ class Host {
     mark(slot, wire::Progress::kBegun);
     set_running(slot + 1);
   }
+  // The words that JavaScript marks the running code in; null before the start.
+  wire::ProgressPage::Marks* marks() { return page_ != nullptr ? &page_->marks : nullptr; }
+  void name_mark(std::uint32_t place, const AgentId& agent);
   // Said once the turn's writes are a commit: a host that dies between the two has not finished.
   void done(std::uint32_t slot) {
     if (turns_.empty()) return mark(slot, wire::Progress::kDone);
@@ -113,7 +116,9 @@ class Host {
   }
   // 0: no event's code is on the stack.
   void set_running(std::uint32_t running) {
-    if (page_ != nullptr) page_->running.store(running, std::memory_order_relaxed);
+    if (page_ == nullptr) return;
+    page_->running.store(running, std::memory_order_relaxed);
+    page_->marks.agent.store(0, std::memory_order_relaxed);
   }
   void beat() {
     if (page_ != nullptr) page_->heartbeat.fetch_add(1, std::memory_order_relaxed);

@@ -226,6 +226,29 @@ napi_value agent_sleep(napi_env env, napi_callback_info info) {
   return emit(arguments, nullptr, message);
 }
 
+// Without a copy: what JavaScript writes there is on the progress page.
+napi_value marks(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  napi_value buffer = nullptr;
+  void* words = arguments.host().marks();
+  if (words == nullptr) {
+    arguments.refuse("the host has not been started");
+    return nullptr;
+  }
+  napi_create_external_arraybuffer(env, words, sizeof(wire::ProgressPage::Marks), nullptr, nullptr,
+                                   &buffer);
+  return buffer;
+}
+
+napi_value name_mark(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const auto place =
+      static_cast<std::uint32_t>(arguments.number(0, wire::ProgressPage::kMarks - 1));
+  const AgentId agent = arguments.agent(1);
+  if (arguments.ok()) arguments.host().name_mark(place, agent);
+  return nullptr;
+}
+
 napi_value agent_working(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   const wire::AgentWorking message{arguments.agent(0),
@@ -279,6 +302,8 @@ napi_value drained(napi_env env, napi_callback_info info) {
 }
 
 constexpr Export kTransport[] = {
+    {"marks", marks},
+    {"nameMark", name_mark},
     {"begun", begun},
     {"done", done},
     {"ready", ready},

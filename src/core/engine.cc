@@ -23,7 +23,11 @@ Engine::Engine(EngineOptions options, EngineHooks hooks, const os::World& world,
                    on_held(host, held_ms, within_ms);
                  }),
       stopped_hosts_(world, supervisor_,
-                     std::min(options_.stopped_ms_max, options_.blocked_ms_max)) {}
+                     std::min(options_.stopped_ms_max, options_.blocked_ms_max)),
+      turn_limit_(
+          world_, supervisor_,
+          [this](const Host& host) { return std::filesystem::exists(blocked_file(host)); },
+          [this](Host& host, std::int64_t used_ms) { end_overspent(host, used_ms); }) {}
 
 Engine::~Engine() {
   world_.loop.cancel(cron_timer_);
@@ -62,6 +66,7 @@ void Engine::stop(std::function<void()> done) {
   world_.loop.cancel(cron_timer_);
   world_.loop.cancel(watchdog_timer_);
   cpu_limit_.stop();
+  turn_limit_.stop();
   server_->stop(1001, "R413: the server is shutting down", options_.client_stop_ms,
                 [this, done = std::move(done)]() mutable {
                   supervisor_.stop(options_.host_stop_ms, [this, done = std::move(done)] {

@@ -38,6 +38,7 @@
 #include "core/stopped_hosts.h"
 #include "core/supervisor.h"
 #include "core/tables.h"
+#include "core/turn_limit.h"
 #include "net/server.h"
 
 namespace hearth::core {
@@ -208,11 +209,16 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   bool is_quiet(const Host& host) const override;
   void adopt(Deployment deployment);
   void watch_hosts();
+  std::uint32_t blocked_ms_max() const {
+    return deployment_.blocked_ms_max.value_or(options_.blocked_ms_max);
+  }
   void watch_memory();  // engine_memory.cc
   void look_at_memory();
   void on_held(Host& host, std::int64_t held_ms, std::int64_t within_ms);  // engine_health.cc
   void look_for_blocked_hosts();
-  void end_blocked(Host& host);
+  void end_blocked(Host& host, std::string reason);
+  void end_overspent(Host& host, std::int64_t used_ms);
+  std::filesystem::path blocked_file(const Host& host) const;
   std::string blocked_stack(const Host& host) const;
   std::vector<LostAgent> lose_agents(Host& host);
   void lose_events(Host& host, const std::vector<LostAgent>& lost);
@@ -223,6 +229,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   // ---- what an end interrupts (engine_rescue.cc)
   const AgentId* named_in(const Event& event, const std::vector<LostAgent>& lost) const;
   Culprit culprit_of(Host& host, const std::vector<LostAgent>& lost) const;
+  const Agent* at_work(Host& host) const;
   void note_interrupted(Host& host, const Culprit& culprit,
                         const std::vector<EventTable::Unfinished>& unfinished,
                         const std::vector<LostAgent>& lost);
@@ -309,6 +316,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void close_request(PendingRequest& request);
   void answer(RequestId id, bool upgrade, std::string_view accept, const Fault& fault);
   void answer_and_close(PendingRequest& request, const Fault& fault);
+  void refuse_body(PendingRequest& request);
+  void forget_body(PendingRequest& request);
   void hint(std::string_view url);
   void watch_deadlines();
   void end_overdue_requests();
@@ -390,6 +399,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   Supervisor supervisor_;
   CpuLimit cpu_limit_;
   StoppedHosts stopped_hosts_;
+  TurnLimit turn_limit_;
 };
 
 template <typename Message>

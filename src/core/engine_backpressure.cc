@@ -155,7 +155,7 @@ std::optional<Fault> Engine::busy_agent(std::string_view url, unsigned slot) con
   for (const AgentId& id : mailboxes_[slot].crowded) {
     const Agent* agent = id.name_space == route->name_space ? agents_.find(id) : nullptr;
     if (agent == nullptr || agent->name != path->name) continue;
-    return overloaded(label(*agent) + " has more waiting for it than may wait");
+    return overloaded(label(*agent) + kHasTooMuch);
   }
   return std::nullopt;
 }

@@ -126,6 +126,53 @@ TEST_F(Backpressure, PausesASocketThatOpensWhileItsAgentIsCrowded) {
   EXPECT_TRUE(paused(network.upgrades[number]));
 }
 
+TEST_F(Backpressure, RefusesAnUpgradeByAUrlOfTheWorkersOwnWhenItIsKnownWhoseItIs) {
+  boot();
+  const net::SocketId first = open_socket(host(), "slow", connection(1));
+  flood(first);
+  const std::uint64_t number = request("/rooms/slow", true);
+  EXPECT_FALSE(network.answers.contains(number)) << "it may be anybody's";
+  settle();
+  host().send(wire::SocketOpen{connection(2), agent("slow"), wire::kSocketHibernatable, {}, {}});
+  host().send(wire::RespondUpgrade{{number}, connection(2), {}});
+  settle();
+  EXPECT_EQ(network.answers[number].status, 503);
+  EXPECT_THAT(network.answers[number].headers, HasSubstr("retry-after"));
+  EXPECT_THAT(network.answers[number].body, HasSubstr("R415"));
+  EXPECT_EQ(engine->connections(), 2u) << "the agent is told that this one ended";
+  EXPECT_EQ(host().take("SocketClosed").at(0).subject, connection(2).value);
+}
+
+TEST_F(Backpressure, BoundsTheBodiesThatNoHostHasTaken) {
+  options.queues_bytes_max = 100'000;
+  boot();
+  const std::string part(40'000, 'x');
+  std::vector<std::uint64_t> uploads;
+  for (int i = 0; i < 3; ++i) {
+    uploads.push_back(++last_request);
+    net::Request upload;
+    upload.id = {uploads.back()};
+    upload.method = "POST";
+    upload.url = "http://h/upload";
+    upload.target = "/upload";
+    upload.has_body = true;
+    client().on_request(upload);
+  }
+  for (const std::uint64_t id : uploads) client().on_body({id}, part);
+  settle();
+  EXPECT_FALSE(network.answers.contains(uploads[0]));
+  EXPECT_FALSE(network.answers.contains(uploads[1]));
+  EXPECT_EQ(network.answers[uploads[2]].status, 503);
+  EXPECT_EQ(host().take("RequestGone").at(0).subject, uploads[2]);
+  // The first is taken, so there is room for another.
+  host().send(wire::BodyCredit{{uploads[0]}, 40'000});
+  settle();
+  client().on_body({uploads[0]}, part);
+  client().on_body({uploads[1]}, part);
+  EXPECT_FALSE(network.answers.contains(uploads[0]));
+  EXPECT_FALSE(network.answers.contains(uploads[1]));
+}
+
 TEST_F(Backpressure, BoundsWhatWaitsForAllHosts) {
   options.supervisor.host_count = 2;
   options.queues_bytes_max = 100'000;

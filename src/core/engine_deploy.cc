@@ -85,6 +85,7 @@ std::uint64_t Engine::deploy(Deployment deployment) {
 void Engine::adopt(Deployment deployment) {
   deployment_ = std::move(deployment);
   router_.configure(deployment_);
+  turn_limit_.set_limit(deployment_.cpu_ms_max);
   if (ledger_ != nullptr) {
     std::vector<std::string> keys;
     for (const NamespaceInfo& each : deployment_.namespaces) keys.push_back(each.unique_key);

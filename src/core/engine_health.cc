@@ -36,8 +36,7 @@ void Engine::note(const Agent* agent, std::string_view what, std::uint64_t conne
 
 // R417, and once a minute is often enough: a host may be held all the time.
 void Engine::on_held(Host& host, std::int64_t held_ms, std::int64_t within_ms) {
-  const Event* event = host.events().at_work();
-  const Agent* agent = event != nullptr ? event->agent : nullptr;
+  const Agent* agent = at_work(host);
   const std::string what = "was stopped for " + std::to_string(held_ms) + " ms of the last " +
                            std::to_string(within_ms / 1'000) + " s, to use no more than " +
                            std::to_string(cpu_limit_.percent()) + " % of a core";

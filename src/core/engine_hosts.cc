@@ -65,6 +65,7 @@ void Engine::on_promoted(Host& host) {
   watch_hosts();
   watch_memory();
   cpu_limit_.start();
+  turn_limit_.start();
   hooks_.on_serving();
   alarms_.start();
   arm_crons();
@@ -109,8 +110,9 @@ void Engine::look_for_blocked_hosts() {
     if (!host->heartbeat_seen || heartbeat != *host->heartbeat_seen) {
       host->heartbeat_seen = heartbeat;
       host->heartbeat_since_ms = now_ms;
-    } else if (now_ms - host->heartbeat_since_ms >= options_.blocked_ms_max) {
-      end_blocked(*host);
+    } else if (now_ms - host->heartbeat_since_ms >= blocked_ms_max()) {
+      end_blocked(*host, "R409: its event loop was blocked for " +
+                             std::to_string(blocked_ms_max() / 1'000) + " seconds");
     }
     // Of no socket: a host does nothing for it but wake.
     host->send(wire::AutoResponded{ConnectionId{}, 0});
@@ -119,9 +121,9 @@ void Engine::look_for_blocked_hosts() {
 }
 
 void Engine::watch_hosts() {
-  if (options_.blocked_ms_max == 0) return;
-  watchdog_timer_ = world_.loop.after(watch_period_ms(options_.blocked_ms_max),
-                                      [this] { look_for_blocked_hosts(); });
+  if (blocked_ms_max() == 0) return;
+  watchdog_timer_ =
+      world_.loop.after(watch_period_ms(blocked_ms_max()), [this] { look_for_blocked_hosts(); });
 }
 
 // ---- the end of a host

@@ -36,9 +36,8 @@ void Engine::look_at_memory() {
     if (bytes >= limit) {
       const std::string why = "it held " + megabytes(bytes) + " of memory, and " +
                               megabytes(limit) + " is what --host-memory allows";
-      const Event* event = host->events().at_work();
-      const bool known = event != nullptr && event->agent != nullptr;
-      host->kill(why + (known ? "; " + label(*event->agent) + " was at work" : ""));
+      const Agent* agent = at_work(*host);
+      host->kill(why + (agent != nullptr ? "; " + label(*agent) + " was at work" : ""));
     } else if (bytes >= limit / 100 * kSoftPercent && host->state == HostState::kActive &&
                host->leaving.empty() &&
                world_.clock.steady_ms() - host->active_since_ms >= kYoungMs) {

@@ -12,6 +12,7 @@ using namespace std::string_view_literals;
 namespace {
 
 constexpr std::size_t kSpareRequestsMax = 1024;
+constexpr std::size_t kKeptBodyBytes = 4096;
 
 // `retry_after_s` for what passes by itself.
 Fault for_now(std::string message, std::string fix = {}) {
@@ -53,9 +54,8 @@ PendingRequest& Engine::open_request(const net::Request& request) {
 
 void Engine::close_request(PendingRequest& request) {
   std::unique_ptr<PendingRequest> closed(requests_.erase(request.id.value));
+  forget_body(*closed);
   if (spare_requests_.size() >= kSpareRequestsMax) return;
-  closed->body.clear();
-  if (closed->body.capacity() > 4096) closed->body.shrink_to_fit();
   spare_requests_.push_back(std::move(closed));
 }
 
@@ -121,8 +121,26 @@ void Engine::on_body(RequestId id, std::string_view data) {
   if (request == nullptr) return;
   request->since_ms = world_.clock.steady_ms();  // whoever still sends is not yet waiting
   // At most the window's bytes: more come only after the host's credit.
-  if (request->body_kept) request->body.append(data);
+  if (request->body_kept) {
+    request->body.append(data);
+    held_bytes_ += data.size();
+    if (held_bytes_ > options_.queues_bytes_max) return refuse_body(*request);
+  }
   if (request->host != nullptr) request->host->send(wire::BodyData{id, data});
+}
+
+// Requests are let in by their heads, and those that were may grow together.
+void Engine::refuse_body(PendingRequest& request) {
+  if (request.host != nullptr) {
+    request.host->send(wire::RequestGone{request.id, "R415: too much waits for all hosts"});
+  }
+  answer_and_close(request, overloaded("more waits for all hosts together than may wait"));
+}
+
+void Engine::forget_body(PendingRequest& request) {
+  held_bytes_ -= request.body.size();
+  request.body.clear();
+  if (request.body.capacity() > kKeptBodyBytes) std::string().swap(request.body);
 }
 
 void Engine::on_body_end(RequestId id) {
@@ -198,7 +216,7 @@ void Engine::on(Host& host, const wire::BodyCredit& message) {
   PendingRequest* request = request_of(host, message.request);
   if (request == nullptr) return;
   request->body_kept = false;
-  std::string().swap(request->body);
+  forget_body(*request);
   server_->body_credit(message.request, message.bytes);
 }
 

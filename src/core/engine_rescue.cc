@@ -42,11 +42,23 @@ const AgentId* Engine::named_in(const Event& event, const std::vector<LostAgent>
 
 // Whose code was on the host's stack when it ended: to be asked before its events are taken.
 Engine::Culprit Engine::culprit_of(Host& host, const std::vector<LostAgent>& lost) const {
+  const EventTable::Mark mark = host.events().mark();
+  if (mark.known && (!mark.agent || mark.agent->name_space < deployment_.namespaces.size())) {
+    return {true, mark.agent};
+  }
   const Event* event = host.events().running();
   if (event == nullptr) return {};
   if (event->agent != nullptr) return {true, event->agent->id};
   const AgentId* named = event->kind == EventKind::kFetch ? named_in(*event, lost) : nullptr;
   return {true, named != nullptr ? std::optional(*named) : std::nullopt};
+}
+
+// The agent that keeps a living host busy, as far as that is known.
+const Agent* Engine::at_work(Host& host) const {
+  const EventTable::Mark mark = host.events().mark();
+  if (mark.known) return mark.agent ? agents_.find(*mark.agent) : nullptr;
+  const Event* event = host.events().at_work();
+  return event != nullptr ? event->agent : nullptr;
 }
 
 // Whoever had something begun there, or work of its own, is to go on with it.
@@ -106,9 +118,12 @@ void Engine::resume_agents(Host& host) {
 // ---- code that blocks its event loop
 
 // What the host's watching thread left (host/runtime/src/watcher), or nothing.
+std::filesystem::path Engine::blocked_file(const Host& host) const {
+  return options_.state / "cache" / ("blocked-" + std::to_string(host.pid()) + ".json");
+}
+
 std::string Engine::blocked_stack(const Host& host) const {
-  const std::filesystem::path file =
-      options_.state / "cache" / ("blocked-" + std::to_string(host.pid()) + ".json");
+  const std::filesystem::path file = blocked_file(host);
   std::ifstream in(file);
   if (!in) return {};
   const auto json = nlohmann::json::parse(in, nullptr, false);
@@ -118,11 +133,15 @@ std::string Engine::blocked_stack(const Host& host) const {
   return own_frames(json["stack"].get<std::string>());
 }
 
-void Engine::end_blocked(Host& host) {
-  std::string reason = "R409: its event loop was blocked for " +
-                       std::to_string(options_.blocked_ms_max / 1'000) + " seconds";
-  const Event* event = host.events().at_work();
-  if (event != nullptr && event->agent != nullptr) reason += " by " + label(*event->agent);
+// R416: in CPU time, so that a machine which is busy elsewhere ends nobody.
+void Engine::end_overspent(Host& host, std::int64_t used_ms) {
+  end_blocked(host, "R416: one turn of its event loop used " + std::to_string(used_ms) +
+                        " ms of CPU time, and limits.cpu_ms allows " +
+                        std::to_string(turn_limit_.limit_ms()));
+}
+
+void Engine::end_blocked(Host& host, std::string reason) {
+  if (const Agent* agent = at_work(host)) reason += " by " + label(*agent);
   const std::string stack = blocked_stack(host);
   // The first frame's place, in brackets.
   const std::size_t open = stack.find('(');

@@ -202,6 +202,60 @@ TEST_F(CoreTest, QuarantinesTheAgentWhoseCodeRanAndNotTheOneThatWaits) {
   EXPECT_FALSE(network.sockets[waits.value].close_code);
 }
 
+TEST_F(CoreTest, QuarantinesTheAgentThatTheHostMarkedAndNotTheOneThatBeganLast) {
+  boot();
+  const net::SocketId dies = open_socket(host(), "dies", connection(1));
+  const net::SocketId busy = open_socket(host(), "busy", connection(2));
+  const AgentId marked = agent("dies");
+  for (int death = 0; death < 3; ++death) {
+    FakeHost& dying = host();
+    message(dies, "awaits, then dies");
+    message(busy, "runs");
+    settle();
+    const auto events = dying.take("SocketMessage");
+    ASSERT_EQ(events.size(), 2u);
+    for (const auto& event : events) dying.begin(event.slot);
+    dying.run(events[1].slot);
+    dying.mark(&marked);
+    dying.die();
+    settle();
+  }
+  EXPECT_EQ(network.sockets[dies.value].close_code, 4503);
+  EXPECT_FALSE(network.sockets[busy.value].close_code);
+}
+
+TEST_F(CoreTest, BlamesNoAgentWhereTheHostMarkedTheWorkersOwnCode) {
+  boot();
+  const net::SocketId busy = open_socket(host(), "busy", connection(1));
+  for (int death = 0; death < 3; ++death) {
+    FakeHost& dying = host();
+    message(busy, "awaits");
+    settle();
+    dying.begin(dying.take("SocketMessage").at(0).slot);
+    dying.mark(nullptr);
+    dying.die();
+    settle();
+  }
+  EXPECT_FALSE(network.sockets[busy.value].close_code);
+}
+
+TEST_F(CoreTest, TakesNoMarkOfANamespaceThatThereIsNotForKnown) {
+  boot();
+  const net::SocketId socket = open_socket(host(), "a", connection(1));
+  const AgentId nobody{999, agent("a").bytes};
+  for (int death = 0; death < 3; ++death) {
+    FakeHost& dying = host();
+    message(socket, "awaits");
+    settle();
+    dying.begin(dying.take("SocketMessage").at(0).slot);
+    dying.mark(&nobody);
+    dying.die();
+    settle();
+  }
+  EXPECT_EQ(network.sockets[socket.value].close_code, 4503)
+      << "what had begun last is what is known";
+}
+
 TEST_F(CoreTest, BlamesNoAgentForWhatTheWorkersOwnCodeDoes) {
   boot();
   const net::SocketId waits = open_socket(host(), "waits", connection(1));

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/engine.h"
+#include "core/route_faults.h"
 
 namespace hearth::core {
 
@@ -234,15 +235,21 @@ void Engine::on(Host& host, const wire::RespondUpgrade& message) {
     fault.close = 4500;
     return answer_and_close(*request, fault);
   }
+  const Agent* agent = connection->agent;
+  const bool crowded = agent != nullptr && agent->crowded;
+  // A URL of the worker's own does not say whose socket it will be: that is known only here.
+  if (crowded && !router_.slot_of(request->url, supervisor_.slot_count())) {
+    const Fault fault = overloaded(label(*agent) + kHasTooMuch);
+    end_connection(*connection, 1006, "", false);
+    return answer_and_close(*request, fault);
+  }
   connection->url = std::move(request->url);
   connection->protocol = header_value(message.headers, "sec-websocket-protocol");
   close_request(*request);
   const net::SocketId socket = server_->upgrade(message.request, message.headers);
   if (!socket) return end_connection(*connection, 1006, "", false);
   connections_.bind(*connection, socket);
-  if (connection->agent != nullptr && connection->agent->crowded) {
-    pause(*connection, *connection->agent->paused);
-  }
+  if (crowded) pause(*connection, *connection->agent->paused);
   note(connection->agent, "connected", connection->id.value, connection->url);
   if (connection->agent != nullptr) {
     record(connection->agent->id, LedgerKind::kSocketOpened, path_of(connection->url),

@@ -62,6 +62,16 @@ const Event* EventTable::running() const {
   return event.kind == EventKind::kNone ? nullptr : &event;
 }
 
+EventTable::Mark EventTable::mark() const {
+  const std::uint32_t mark = page_.marks.agent.load(std::memory_order_acquire);
+  if (mark == wire::ProgressPage::kWorkersOwn) return {true, std::nullopt};
+  if (mark == 0 || mark > wire::ProgressPage::kMarks) return {};
+  const wire::MarkedAgent& marked = page_.agents[mark - 1];
+  AgentId agent{marked.name_space, {}};
+  std::copy(std::begin(marked.id), std::end(marked.id), agent.bytes.begin());
+  return {true, agent};
+}
+
 const Event* EventTable::at_work() const {
   const Event* now = running();
   return now != nullptr ? now : last_begun();

@@ -54,6 +54,14 @@ class EventTable {
   // The same, or else of those whose handlers have begun and not ended the one that was sent last.
   const Event* at_work() const;
 
+  // Whose code runs, or ran when the host died, by the host's own mark. Known and of no agent: the
+  // worker's.
+  struct Mark {
+    bool known = false;
+    std::optional<AgentId> agent;
+  };
+  Mark mark() const;
+
   std::size_t in_flight() const { return in_flight_; }
   // Events are numbered as they are sent; how many of those up to `number` are still in flight.
   std::uint64_t last_number() const { return last_sequence_; }

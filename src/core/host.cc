@@ -38,8 +38,9 @@ Status Host::launch(HostLauncher& launcher) {
 }
 
 std::uint64_t Host::heartbeat() const {
-  return static_cast<wire::ProgressPage*>(launched_.page.data())
-      ->heartbeat.load(std::memory_order_relaxed);
+  const auto& page = *static_cast<wire::ProgressPage*>(launched_.page.data());
+  return page.heartbeat.load(std::memory_order_relaxed) +
+         page.marks.entries.load(std::memory_order_relaxed);
 }
 
 void Host::kill(std::string reason) {

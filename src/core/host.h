@@ -86,6 +86,17 @@ class Host final : LinkEvents {
   bool stopped() const {
     return !held_since_ms_ && launched_.process && launched_.process->stopped();
   }
+  // TurnLimit's own: the turn that it saw last, what the main thread had used before, and since
+  // when by the host's own clock it is past the limit.
+  struct Turn {
+    std::optional<std::uint64_t> heartbeat;
+    std::uint64_t used_before_ns = 0;
+    std::optional<std::int64_t> over_since_ms;
+  };
+  Turn turn;
+  std::uint64_t main_thread_cpu_ns() const {
+    return launched_.process ? launched_.process->main_thread_cpu_ns() : 0;
+  }
   bool connected() const { return link_ && link_->open(); }
 
   // SIGKILL. It ends when it has been reaped.

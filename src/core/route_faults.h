@@ -40,5 +40,6 @@ Fault refused_upgrade(const Router& router, std::string_view url, std::uint16_t 
 
 // More waits than may wait, which passes: 503 with Retry-After.
 Fault overloaded(std::string message);
+inline constexpr const char* kHasTooMuch = " has more waiting for it than may wait";
 
 }  // namespace hearth::core

@@ -41,6 +41,9 @@ struct Deployment {
   std::vector<NamespaceInfo> namespaces;
   std::vector<Route> routes;
   std::vector<CronTrigger> crons;
+  std::uint32_t cpu_ms_max = 0;  // of one turn of a host's event loop; 0: any
+  // In the place of EngineOptions's; absent: that one.
+  std::optional<std::uint32_t> blocked_ms_max{};
 };
 
 // "/agents/:segment/:name/…" in the path of a URL.

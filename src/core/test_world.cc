@@ -113,6 +113,14 @@ void FakeHost::run(std::optional<std::uint32_t> slot) {
   page_.running.store(slot ? *slot + 1 : 0);
 }
 
+void FakeHost::mark(const AgentId* agent) {
+  if (agent == nullptr) return page_.marks.agent.store(wire::ProgressPage::kWorkersOwn);
+  constexpr std::uint32_t kPlace = 7;
+  page_.agents[kPlace].name_space = agent->name_space;
+  std::copy(agent->bytes.begin(), agent->bytes.end(), std::begin(page_.agents[kPlace].id));
+  page_.marks.agent.store(kPlace + 1);
+}
+
 void FakeHost::finish(std::uint32_t slot) {
   page_.state[slot].store(static_cast<std::uint8_t>(wire::Progress::kDone));
 }

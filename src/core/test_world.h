@@ -69,6 +69,10 @@ class FakeHost final : public os::StreamEvents {
   std::uint64_t resident_bytes = 0;
   std::uint64_t cpu_ns = 0;
   bool stopped = false;  // SIGSTOP
+  // Whose code it says is running; null: the worker's.
+  void mark(const AgentId* agent);
+  // Its event loop turns.
+  void turn() { page_.heartbeat.fetch_add(1); }
   bool blocked = false;  // its event loop does not turn
 
  private:

@@ -94,6 +94,14 @@ class SystemProcess final : public Process {
                0 &&
            info.si_pid != 0;
   }
+  std::uint64_t main_thread_cpu_ns() const override {
+    if (watched_->reaped) return 0;
+    // "time on the CPU, time waiting, slices" of the thread that has the process's number; another
+    // process may not ask that thread's clock.
+    std::ifstream statistics("/proc/" + std::to_string(watched_->pid) + "/schedstat");
+    std::uint64_t used_ns = 0;
+    return statistics >> used_ns ? used_ns : cpu_ns();
+  }
   void kill(int signal) override {
     if (!watched_->reaped) ::kill(watched_->pid, signal);
   }

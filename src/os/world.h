@@ -91,6 +91,8 @@ class Process {
   virtual std::uint64_t cpu_ns() const { return 0; }
   // By a signal (SIGSTOP), and not yet continued: it does nothing, and will not by itself.
   virtual bool stopped() const { return false; }
+  // Of these its first thread.
+  virtual std::uint64_t main_thread_cpu_ns() const { return cpu_ns(); }
   // Nothing happens once it has been reaped: its number may be another's.
   virtual void kill(int signal) = 0;
   // It goes on by itself when this is destroyed. Only of a successor.

@@ -202,6 +202,23 @@ bool has_flag(const Value& config, std::string_view name) {
   });
 }
 
+// limits.cpu_ms; 0: it is not given.
+std::int64_t cpu_ms(const Value& config, Findings& findings) {
+  constexpr std::int64_t kCpuMsMax = 300'000;  // as Cloudflare has it
+  const Value* limits = findings.expect(config.find("limits"), Value::Kind::kObject, "limits");
+  if (limits == nullptr) return 0;
+  findings.unknown_members(*limits, "limits", {"cpu_ms", "subrequests"});
+  const Value* value =
+      findings.expect(limits->find("cpu_ms"), Value::Kind::kInteger, "limits.cpu_ms");
+  if (value == nullptr) return 0;
+  if (value->integer >= 1 && value->integer <= kCpuMsMax) return value->integer;
+  findings.error(value->at,
+                 "\"limits.cpu_ms\" is " + std::to_string(value->integer) +
+                     ", expected milliseconds from 1 to " + std::to_string(kCpuMsMax),
+                 "C104");
+  return 0;
+}
+
 }  // namespace
 
 nlohmann::ordered_json bundle_job(const Value& config, const Project& project, bool dev,
@@ -237,6 +254,7 @@ nlohmann::ordered_json worker_document(const Value& config, const Project& proje
   document["compatibilityDate"] = compatibility_date(config, findings);
   document["compatibilityFlags"] =
       findings.texts(config, "compatibility_flags", "compatibility_flags");
+  if (const std::int64_t limit = cpu_ms(config, findings); limit > 0) document["cpuMs"] = limit;
   document["namespaces"] = Json::array();
   for (const Namespace& name_space : project.namespaces) {
     document["namespaces"].push_back({{"className", name_space.class_name},

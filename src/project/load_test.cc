@@ -307,5 +307,21 @@ TEST(Documents, BytesThatAreNoUtf8DoNotStopTheStart) {
   EXPECT_TRUE(binding(files.load_jsonc(kSeed), "BAD")["value"].is_string());
 }
 
+TEST(Load, TakesTheCpuTimeOfATurnFromLimits) {
+  const auto with_limits = [](std::string_view limits) {
+    return with(R"("limits": )" + std::string(limits));
+  };
+  TestProject files;
+  EXPECT_FALSE(worker(files.load_jsonc(kSeed)).contains("cpuMs"));
+  const Project project = files.load_jsonc(with_limits(R"({ "cpu_ms": 250, "subrequests": 10 })"));
+  EXPECT_EQ(worker(project)["cpuMs"], 250);
+  EXPECT_THAT(project.warnings, Not(testing::Contains(HasSubstr("limits"))));
+  EXPECT_FALSE(worker(files.load_jsonc(with_limits("{}"))).contains("cpuMs"));
+  EXPECT_THAT(files.refusal(with_limits(R"({ "cpu_ms": 0 })")),
+              HasSubstr("\"limits.cpu_ms\" is 0, expected milliseconds from 1 to 300000"));
+  EXPECT_THAT(files.refusal(with_limits(R"({ "cpu_ms": "fast" })")),
+              HasSubstr("\"limits.cpu_ms\" is a string"));
+}
+
 }  // namespace
 }  // namespace hearth::project

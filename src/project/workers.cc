@@ -145,7 +145,7 @@ Joined join(const std::vector<Project>& all) {
   out.document = std::move(documents.front());
   out.document["namespaces"] = std::move(namespaces);
   for (std::size_t number = 1; number < all.size(); ++number) {
-    for (const char* key : {"state", "mode", "durability", "idleTimeoutMs"}) {
+    for (const char* key : {"state", "mode", "durability", "idleTimeoutMs", "cpuMs"}) {
       documents[number].erase(key);
     }
     out.document["workers"].push_back(std::move(documents[number]));

@@ -135,7 +135,7 @@ void App::make_engine() {
   options.supervisor.spare = !options_.inspect;
   if (dev()) options.supervisor.load_ms_max = kDevLoadMs;
   options.supervisor.patience_ms = dev() ? 0 : kPatienceMs;
-  options.blocked_ms_max = hang_timeout_ms();
+  options.blocked_ms_max = hang_timeout_ms(0);
   options.answer_ms_max = options_.request_timeout_s * 1'000;
   options.quarantine_deaths = options_.quarantine_deaths;
   options.host_memory_bytes = std::uint64_t{options_.host_memory_mb} << 20;
@@ -150,9 +150,11 @@ void App::make_engine() {
   engine_->attach(*ledger_);
 }
 
-std::uint32_t App::hang_timeout_ms() const {
+// Whoever allows a turn so much CPU time allows it as much of the clock.
+std::uint32_t App::hang_timeout_ms(std::uint32_t cpu_ms) const {
   if (options_.inspect) return 0;  // it stands still at breakpoints
-  return options_.hang_timeout_s.value_or(dev() ? 5 : 30) * 1'000;
+  if (options_.hang_timeout_s) return *options_.hang_timeout_s * 1'000;
+  return std::max(dev() ? 5'000U : 30'000U, cpu_ms);
 }
 
 net::ServerOptions App::network_options() {

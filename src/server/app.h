@@ -106,7 +106,7 @@ class App {
   bool coming() const { return successor_ && !successor_->taken_over(); }
   bool dev() const { return options_.command == Command::kDev; }
   project::LoadOptions load_options() const;
-  std::uint32_t hang_timeout_ms() const;
+  std::uint32_t hang_timeout_ms(std::uint32_t cpu_ms) const;
 
   const Options options_;
   boost::asio::io_context context_{1};

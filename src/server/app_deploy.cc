@@ -152,7 +152,10 @@ core::Deployment App::compose(const std::vector<project::Project>& projects) con
   document["root"] = projects.front().root.string();
   document["durability"] = options_.durability;
   document["historyDays"] = options_.history_days;
-  document["hangTimeoutMs"] = hang_timeout_ms();
+  // Stands still at breakpoints.
+  if (options_.inspect) document.erase("cpuMs");
+  const std::uint32_t cpu_ms = document.value("cpuMs", 0U);
+  document["hangTimeoutMs"] = hang_timeout_ms(cpu_ms);
   document["lastingAfterMs"] = options_.give_up_s * 1'000;
   core::Deployment deployment;
   for (std::size_t number = 0; number < projects.size(); ++number) {
@@ -162,6 +165,8 @@ core::Deployment App::compose(const std::vector<project::Project>& projects) con
       deployment.crons.push_back({cron, static_cast<std::uint16_t>(number)});
     }
   }
+  deployment.cpu_ms_max = cpu_ms;
+  deployment.blocked_ms_max = hang_timeout_ms(cpu_ms);
   deployment.worker_json = document.dump();
   for (const auto& each : joined.namespaces) {
     deployment.namespaces.push_back({each.class_name, each.unique_key});

@@ -180,6 +180,74 @@ describe("a host's end", suite, () => {
   });
 });
 
+// "bad" ends or blocks its host from code that goes on after an await, while "good" always has events
+// that have begun and wait.
+const kLater = `
+import { DurableObject } from "cloudflare:workers";
+import { setTimeout as wait } from "node:timers/promises";
+const ways = {
+  exit: () => process.exit(1),
+  abort: () => process.abort(),
+  kill: () => { process.kill(process.pid, "SIGKILL"); for (;;); },
+  block: () => { for (;;); },
+  fill: () => { const held = []; for (;;) held.push(Array.from({ length: 10_000 }, (_, i) => ({ i }))); },
+};
+export class Room extends DurableObject {
+  async fetch() {
+    const [client, server] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+  async webSocketMessage(ws, message) {
+    const [verb, way] = message.split(" ");
+    if (verb === "timer") setTimeout(ways[way], 50);
+    else if (verb === "timers") await wait(50).then(ways[way]);
+    else if (verb === "storage") { await new Promise((done) => setTimeout(done, 50)); await this.ctx.storage.get("x"); ways[way](); }
+    else if (verb === "fetch") { await (await fetch("data:text/plain,x")).text(); await wait(50); ways[way](); }
+    else if (verb === "echo") { await wait(20); ws.send(message); }
+  }
+}
+export default { fetch: (request, env) => env.ROOM.getByName(new URL(request.url).pathname.slice(1)).fetch(request) };
+`;
+
+describe("a host's end after an await", suite, () => {
+  for (const [what, args, ways] of [
+    ["ends itself", [], ["timer exit", "timers exit", "storage kill", "fetch abort"]],
+    ["blocks its event loop", ["--hang-timeout", "1"], ["timers block", "timer block", "fetch block"]],
+    ["fills its heap", ["--host-memory", "200", "--hang-timeout", "0"], ["timer fill", "storage fill"]],
+  ]) {
+    test(`is laid to the agent whose code ${what}, not to one that always has events`, async (t) => {
+      const folder = temporaryFolder("hearth-blame-");
+      writeFileSync(join(folder, "worker.js"), kLater);
+      writeFileSync(join(folder, "wrangler.jsonc"), JSON.stringify({
+        name: "blame", main: "worker.js", compatibility_date: "2026-06-01", compatibility_flags: ["nodejs_compat"],
+        durable_objects: { bindings: [{ name: "ROOM", class_name: "Room" }] }, migrations: [{ tag: "v1", new_sqlite_classes: ["Room"] }],
+      }));
+      const target = await startFor(t, folder, { expectErrors: [/./], args: [...args, "--quarantine", String(ways.length)] });
+      const good = await Socket.connect(`${target.ws}/good`);
+      const bad = await Socket.connect(`${target.ws}/bad`);
+      // Many that wait at any moment, whatever the machine is busy with.
+      let sent = 0;
+      const busy = setInterval(() => good.send(`echo ${sent++}`), 2);
+      t.after(() => clearInterval(busy));
+      for (const [i, way] of ways.entries()) {
+        assert.ok(bad.open, `closed after ${i} deaths:\n${target.output}`);
+        await until(async () => { await once(good.ws, "message"); return true; }, "the neighbour's answers", kPatienceMs);
+        if (/block/.test(way)) await delay(600); // the host's watching thread has started
+        bad.send(way);
+        await until(() => (target.output.match(/host \d+ died/g) ?? []).length > i, () => `the end of ${way}:\n${target.output}`, kPatienceMs);
+      }
+      const { code, reason } = await bad.closed;
+      assert.equal(code, 4503, reason);
+      assert.match(target.output, /R414 Room\/bad is quarantined/);
+      clearInterval(busy);
+      assert.ok(good.open);
+      assert.doesNotMatch(target.output, /Room\/good is quarantined/);
+      await good.close();
+    });
+  }
+});
+
 describe("a client that vanishes without a word", suite, () => {
   test("is found by pings, its agent hears of it, and those that answer stay", async (t) => {
     const target = await startFor(t, "raw", { args: ["--ping", "1"] });

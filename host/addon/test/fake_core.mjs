@@ -28,7 +28,8 @@ const byNumber = new Map();
 
 const kSlots = 16 * 1024;
 const kPageHeader = 16;
-const kPageTail = 8; // which event runs
+const kMarks = 1024;
+const kPageTail = 12 + kMarks * 34 + 8; // which event runs, whose code runs, and the agents' ids
 
 const writers = {
   U8: (v) => Buffer.from([v]),
@@ -160,6 +161,16 @@ ${script}`;
     const word = Buffer.alloc(4);
     readSync(this.page, word, 0, 4, kPageHeader + kSlots);
     return word.readUInt32LE();
+  }
+  /** Whose code runs: its mark, and the agent that it stands for. */
+  get mark() {
+    const word = Buffer.alloc(4);
+    readSync(this.page, word, 0, 4, kPageHeader + kSlots + 4);
+    const mark = word.readUInt32LE();
+    if (mark === 0 || mark > kMarks) return { mark };
+    const agent = Buffer.alloc(34);
+    readSync(this.page, agent, 0, 34, kPageHeader + kSlots + 12 + (mark - 1) * 34);
+    return { mark, namespace: agent.readUInt16LE(), id: agent.subarray(2).toString('hex') };
   }
   get heartbeat() {
     const word = Buffer.alloc(8);

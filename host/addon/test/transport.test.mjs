@@ -116,7 +116,7 @@ addon.start({ configure() {
   const wrong = [];
   const odd = [undefined, null, {}, [], 'x', -1, 1.5, NaN, 2 ** 60, Symbol('s'), 1n, () => {}, new Proxy({}, {}), true, database('x')];
   for (const [name, call] of Object.entries(addon)) {
-    if (['start', 'drained', 'notQuiet', 'newConnection', 'log', 'reportAlarm', 'openDatabase'].includes(name)) continue;
+    if (['start', 'drained', 'notQuiet', 'newConnection', 'marks', 'log', 'reportAlarm', 'openDatabase'].includes(name)) continue;
     for (let place = 0; place < 8; place++) for (const value of odd) {
       const values = [null, 1, 2, 'a', 'b', 1, 'c', 'd'];
       values[place] = value;
@@ -249,6 +249,43 @@ addon.start({ socketMessage(slot, connection, file) {
     while (core.running !== 0) await new Promise(setImmediate);
     assert.equal(core.progress(slot), 2, 'it waits, and does not run');
   }
+});
+
+test('the progress page tells which agent was marked, until the turn is over', async (t) => {
+  const core = host(t, `
+addon.start({ socketMessage(slot, connection, data) {
+  const words = new Uint32Array(addon.marks());
+  addon.begun(slot);
+  if (data === 'marks') {
+    addon.nameMark(1023, 5, 'ab'.repeat(32));
+    words[0] = 1024;
+    words[1] += 3;
+  }
+  say({ word: words[0] });
+  const until = performance.now() + 60000;
+  if (data === 'marks') while (words[0] === 1024 && performance.now() < until); // the test kills it
+} });`);
+  core.send('SocketMessage', { slot: 1, connection: 1, data: 'no' });
+  assert.deepEqual(await core.said(), { word: 0 });
+  const beat = core.heartbeat;
+  core.send('SocketMessage', { slot: 2, connection: 1, data: 'marks' });
+  while (core.mark.mark === 0) await new Promise(setImmediate);
+  assert.deepEqual(core.mark, { mark: 1024, namespace: 5, id: 'ab'.repeat(32) });
+  assert.ok(core.heartbeat > beat);
+});
+
+test('a mark is of one turn, and names no place that there is not', async (t) => {
+  const core = host(t, `
+addon.start({ socketMessage(slot) {
+  const words = new Uint32Array(addon.marks());
+  addon.begun(slot);
+  words[0] = 7;
+  let refused = '';
+  try { addon.nameMark(1024, 0, 'ab'.repeat(32)); } catch (error) { refused = error.name; }
+  setImmediate(() => say({ later: words[0], refused }));
+} });`);
+  core.send('SocketMessage', { slot: 1, connection: 1, data: '' });
+  assert.deepEqual(await core.said(), { later: 0, refused: 'TypeError' });
 });
 
 test('a handler that has written has ended when that is a commit, one that has not at once', async (t) => {

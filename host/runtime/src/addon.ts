@@ -104,6 +104,10 @@ export interface Addon {
   /** A copy of what is committed in a file, open or not, with a log (`-wal`) if it has one; not synced. False: there is no such file. */
   cloneDatabase(from: string, to: string): boolean;
 
+  /** Two words of the progress page: whose code runs, and how often code was entered (marks.ts). */
+  marks(): ArrayBuffer;
+  /** Which agent the mark `place + 1` stands for. */
+  nameMark(place: number, namespace: number, id: string): void;
   /** The event's handler is about to run / has ended. */
   begun(slot: number): void;
   done(slot: number): void;

@@ -7,6 +7,7 @@ import { isExpectedReset } from "./errors.ts";
 import { limitEvent } from "./event_limit.ts";
 import type { AlarmInfo } from "./host.ts";
 import { type Agent, type AgentEvent, clock, isThenable } from "./instance.ts";
+import { enter } from "./marks.ts";
 import type { Residency, Resident } from "./residency.ts";
 import type { SocketRecord } from "./sockets.ts";
 
@@ -163,6 +164,7 @@ export class AgentEvents {
     this.#residency.sockets.dispatching = true;
     const limitMs = agent.eventTimeoutMs;
     let result: unknown;
+    enter(agent);
     try {
       result = record.contextIn(agent)(callMessage, agent, record, data);
     } catch (error) {
@@ -178,6 +180,7 @@ export class AgentEvents {
     const limitMs = agent.eventTimeoutMs;
     record.gone = true;
     let result: unknown;
+    enter(agent);
     try {
       result = record.contextIn(agent)(callClose, agent, record, end);
     } catch (error) {
@@ -308,6 +311,7 @@ export class AgentEvents {
     agent.watch(reset);
     const info: AlarmInfo = { retryCount: retries, isRetry: retries > 0, scheduledTime: scheduledMs };
     let result: unknown;
+    enter(agent);
     try {
       result = agent.context(callAlarm, agent, info);
     } catch (error) {

@@ -8,6 +8,7 @@ import { BLOCKED_TOO_LONG, expectReset, overloaded, resetError, storageError } f
 import type { AgentClass, AgentHost, UserObject } from "./host.ts";
 import { callFetch } from "./fetch_event.ts";
 import type { FacetTable } from "./facets.ts";
+import { enter, enterAnew, leave } from "./marks.ts";
 import { type Cause, type Context, contextOf, currentCause, runFor } from "./scope.ts";
 import type { WebSocket } from "../web/websocket.ts";
 import type { AgentSockets } from "./sockets.ts";
@@ -49,6 +50,8 @@ export class Agent implements AgentInstance, StorageOwner {
   readonly keeper: AgentKeeper;
   object: UserObject | null = null;
   runningAlarm: number | null = null;
+  /** Its number among the agents that were marked (marks.ts); 0: it was not. */
+  marked = 0;
   /** The sweep at which something last happened here. */
   lastSweep = clock.sweep;
   /** Events and waitUntil promises that run. */
@@ -181,13 +184,16 @@ export class Agent implements AgentInstance, StorageOwner {
       this.afterDurable((error) => (error ? reject(error) : deliver()));
     };
     let result: unknown;
+    const before = enter(this);
     try {
       result = cause.request === 0 && cause.connection === 0 ? this.context(work) : runFor(this, cause, work);
     } catch (error) {
+      leave(before);
       this.keeper.sockets.flush();
       settle(() => reject(error));
       return;
     }
+    leave(before);
     this.keeper.sockets.flush();
     if (isThenable(result)) result.then((value) => settle(() => resolve(value)), (error) => settle(() => reject(error)));
     else settle(() => resolve(result));
@@ -238,6 +244,11 @@ export class Agent implements AgentInstance, StorageOwner {
   end(): void {
     this.lastSweep = clock.sweep;
     this.running--;
+  }
+
+  /** Its code uses what is its own: it runs. */
+  entered(): void {
+    enter(this);
   }
 
   hold(): () => void {
@@ -325,13 +336,16 @@ export class Agent implements AgentInstance, StorageOwner {
   #construct(): void {
     this.#phase = Phase.Constructing;
     this.#shut++;
+    const before = enter(this);
     try {
       const Class = this.keeper.agentClass();
       this.object = this.context(() => new Class(this.state, this.host.workerOf(this.address.namespace).env));
     } catch (error) {
+      leave(before);
       this.reset(error);
       return;
     }
+    leave(before);
     this.keeper.sockets.flush();
     if (this.broken) return;
     this.#phase = Phase.Ready;
@@ -344,6 +358,7 @@ export class Agent implements AgentInstance, StorageOwner {
     this.#pumping = true;
     setImmediate(() => {
       this.#pumping = false;
+      enterAnew(this);
       this.#pump();
     });
   }

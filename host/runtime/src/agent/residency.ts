@@ -171,6 +171,7 @@ export class Residency implements Dispatcher {
 
   callAgent(address: AgentAddress, operation: AgentOperation): Promise<unknown> {
     const caller = currentAgent();
+    caller?.entered();
     if (caller !== null && !caller.durable && !caller.insideTransaction) {
       return new Promise((resolve, reject) => {
         caller.afterDurable((error) => {

@@ -115,6 +115,7 @@ export class SocketRecord implements Transport {
   }
 
   send(data: string | ArrayBuffer | Uint8Array): void {
+    this.#context?.agent?.entered();
     const told = this.#table.faults?.ofFrame(data, { agent: this.home?.agent() ?? null, code: "R407", connection: this.connection || undefined, what: "connect" });
     if (told !== undefined) {
       this.#told = told;

@@ -27,6 +27,8 @@ export interface StorageOwner {
   transactionScope: AsyncLocalStorage<true> | null;
   closeGate(): void;
   openGate(): void;
+  /** Its code is at work here (marks.ts). */
+  entered(): void;
   whenDurable(): Promise<void>;
 }
 
@@ -81,6 +83,7 @@ class Source implements DatabaseSource {
   get usable(): Database {
     if (this.#refusal !== null && !this.#owner.sqlite) throw new Error(this.#refusal);
     if (this.#owner.broken) throw new Error(STORAGE_GONE);
+    this.#owner.entered();
     return this.#owner.database;
   }
 }

@@ -1,6 +1,7 @@
 // Timers of agents: one that is due keeps its agent resident, as on the platform, and one of a life
 // that has ended never fires. Timers of the worker and of the runtime are Node's own.
 import type { Agent } from "./instance.ts";
+import { enterAnew } from "./marks.ts";
 import { currentAgent } from "./scope.ts";
 
 type Callback = (...args: unknown[]) => void;
@@ -9,6 +10,7 @@ const releases = new WeakMap<object, () => void>();
 function guarded(agent: Agent, callback: Callback, before: () => void): Callback {
   return (...args) => {
     before();
+    enterAnew(agent);
     if (!agent.broken) callback(...args);
     agent.keeper.sockets.flush();
   };

@@ -1,7 +1,7 @@
 // A thread beside the host's own: when the host's event loop has not turned for most of the time that
 // the core allows, it takes the JavaScript stack of what blocks it, through the inspector, and leaves
 // it where the core looks when it ends the host (R409). It never ends anything itself.
-import { renameSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector";
 import { workerData } from "node:worker_threads";
 
@@ -16,6 +16,7 @@ export interface WatcherData {
 }
 
 interface CallFrame {
+  callFrameId: string;
   functionName: string;
   location: { scriptId: string; lineNumber: number; columnNumber?: number };
 }
@@ -39,6 +40,7 @@ function look(): void {
   if (beat !== seen || slept) {
     seen = beat;
     since = now;
+    if (told) rmSync(file, { force: true }); // of what went on after all
     told = false;
   } else if (!told && now - since >= limitMs) {
     told = true;
@@ -60,6 +62,10 @@ function takeStack(): void {
   session.on("Debugger.scriptParsed", ({ params }) => urls.set(params.scriptId, params.url));
   session.on("Debugger.paused", ({ params }) => {
     const frames = (params.callFrames as CallFrame[]).slice(0, FRAMES_MAX);
+    // The core is told whose code it is (src/agent/marks.ts).
+    if (frames[0] !== undefined) {
+      session.post("Debugger.evaluateOnCallFrame", { callFrameId: frames[0].callFrameId, expression: 'globalThis[Symbol.for("hearth.mark")]()', silent: true });
+    }
     session.post("Debugger.resume");
     finish(frames.map(({ functionName, location }) =>
       mapFrame(functionName, urls.get(location.scriptId) ?? "", location.lineNumber, location.columnNumber ?? 0)).join("\n"));

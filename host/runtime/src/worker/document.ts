@@ -43,6 +43,8 @@ export interface WorkerDocument extends WorkerPart {
   idleTimeoutMs?: number;
   /** How long the event loop may be blocked; 0 or absent: for ever. */
   hangTimeoutMs?: number;
+  /** The CPU time that one turn of the event loop may use; absent: any. */
+  cpuMs?: number;
   /** After how long an agent that always fails alike tells its clients not to try again; 0 or absent: never. */
   lastingAfterMs?: number;
 }

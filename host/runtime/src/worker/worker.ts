@@ -28,6 +28,7 @@ import { SqlStorage, SqlStorageStatement } from "../agent/sql.ts";
 import { DurableObjectState } from "../agent/state.ts";
 import { DurableObjectStorage, SyncKvStorage } from "../agent/storage.ts";
 import { DurableObjectTransaction } from "../agent/transaction.ts";
+import { installMarks } from "../agent/marks.ts";
 import { installTimers } from "../agent/timers.ts";
 import type { AgentAddress, AgentOperation, Dispatcher, NamespaceInfo } from "../agent/types.ts";
 import { redactorOf } from "../faults/secrets.ts";
@@ -139,6 +140,7 @@ export class Worker implements AgentHost {
     // One process has one set of globals: the first worker's flags decide.
     installGlobals({ compatibilityFlags: flagsOf(document) });
     installTimers();
+    installMarks(this.addon);
     for (const table of [globalThis, ...modules(), platformClasses]) restoreNames(table);
     this.#workers = [document, ...further].map((part, number) => new LoadedWorker(number, part, this.#services()));
     this.faults.complaints.watch(console, (error) => currentAgent()?.swallow(error) ?? false,
@@ -151,8 +153,8 @@ export class Worker implements AgentHost {
     const first = this.#workers[0]!;
     this.#requests = new Requests(this, first.entrypoints, this.residency.sockets, first.assets, this.#pending);
     this.residency.start();
-    const limitMs = document.hangTimeoutMs ?? 0;
-    if (limitMs > 0) setTimeout(() => watchLoop(limitMs, document.state), WATCH_AFTER_MS).unref();
+    const { hangTimeoutMs = 0, cpuMs = 0 } = document;
+    if (hangTimeoutMs > 0 || cpuMs > 0) setTimeout(() => watchLoop(hangTimeoutMs, cpuMs, document.state), WATCH_AFTER_MS).unref();
     const workers = this.#workers.slice(1).map(({ document: { worker }, entrypoints }) => ({ worker, ...entrypoints.describe() }));
     return workers.length === 0 ? first.entrypoints.describe() : { ...first.entrypoints.describe(), workers };
   }
