@@ -43,7 +43,7 @@ export class Hungry extends DurableObject<Env> {
     if (verb === "burn") {
       for (this.#burning = true; this.#burning;) {
         compute(5);
-        await new Promise(setImmediate);
+        await new Promise((resolve) => setTimeout(resolve));
       }
     }
     if (verb === "rest") this.#burning = false;
