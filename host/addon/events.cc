@@ -262,6 +262,12 @@ void Events::on(const wire::PeerData& message) {
   call(Handler::peerData, {make_number(env_, message.peer), make_bytes(env_, message.data)});
 }
 
+void Events::on(const wire::HostServes& message) {
+  HandleScope scope(env_);
+  call(Handler::hostServes,
+       {make_number(env_, message.host_slot), make_number(env_, message.host)});
+}
+
 void Events::on(const wire::PeerGone& message) {
   HandleScope scope(env_);
   call(Handler::peerGone, {make_number(env_, message.peer)});

@@ -32,7 +32,7 @@ class Host;
   X(probeAlarm)            \
   X(scheduled)             \
   X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused) \
-  X(agentRehearse) X(drainIfQuiet)
+  X(agentRehearse) X(drainIfQuiet) X(hostServes)
 
 class Events {
  public:
@@ -76,6 +76,7 @@ class Events {
   void on(const wire::Scheduled& message);
   void on(const wire::PeerData& message);
   void on(const wire::PeerGone& message);
+  void on(const wire::HostServes& message);
   void on(const wire::Drain& message);
   void on(const wire::DrainIfQuiet& message);
   void on(const wire::AutoResponded& message);

@@ -274,7 +274,7 @@ napi_value alarm_done(napi_env env, napi_callback_info info) {
 napi_value peer_send(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Database* gate = arguments.gate(0);
-  const wire::PeerSend message{arguments.integer<std::uint8_t>(1), arguments.bytes(2)};
+  const wire::PeerSend message{arguments.integer<std::uint32_t>(1), arguments.bytes(2)};
   return emit(arguments, gate, message, message.data.size());
 }
 

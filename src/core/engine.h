@@ -225,6 +225,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void lose_requests(Host& host);
   void lose_connections(Host& host);
   void lose_event(Event& event, const Host& host);
+  void introduce(Host& host);
 
   // ---- what an end interrupts (engine_rescue.cc)
   const AgentId* named_in(const Event& event, const std::vector<LostAgent>& lost) const;

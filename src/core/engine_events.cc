@@ -58,10 +58,6 @@ void Engine::wake(Host& host, Agent& agent, std::string_view cause) {
 
 // False, and the event stays as it is, when the host has no place for it.
 bool Engine::send_pending(Host& host, Event& event) {
-  if (event.kind == EventKind::kPeer) {
-    host.link().send_frame(event.frame);
-    return true;
-  }
   const std::optional<std::uint32_t> place = host.events().claim();
   if (!place) return false;
   if (event.agent != nullptr) {

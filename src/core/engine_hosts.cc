@@ -52,6 +52,7 @@ void Engine::on_room(Host& host) {
 }
 
 void Engine::on_promoted(Host& host) {
+  introduce(host);
   note_replayed(host);
   pump(host);
   resume_agents(host);
@@ -134,10 +135,9 @@ void Engine::on_slot_lost(Host& host) {
   lose_requests(host);
   lose_connections(host);
   copies_.on_host_lost(host);
-  for (unsigned slot = 0; slot < supervisor_.slot_count(); ++slot) {
-    Host* other = slot == host.slot ? nullptr : supervisor_.active(slot);
-    if (other != nullptr) other->send(wire::PeerGone{static_cast<std::uint8_t>(host.slot)});
-  }
+  supervisor_.for_each_host([&](Host& other) {
+    if (&other != &host && other.has_slot()) other.send(wire::PeerGone{host.number});
+  });
 }
 
 // Whoever was awake there is asked for its alarm by the next host: the last word may be missing.
@@ -181,12 +181,6 @@ void Engine::lose_events(Host& host, const std::vector<LostAgent>& lost) {
   note_interrupted(host, culprit, rest, lost);
   note_unbegun(host, rest);
   Mailbox& mailbox = mailboxes_[host.slot];
-  // Calls of peers were told that they failed (PeerGone): they must not run after all.
-  std::erase_if(mailbox.pending, [&](const Event& event) {
-    if (event.kind != EventKind::kPeer) return false;
-    mailbox.pending_bytes -= event.frame.size();
-    return true;
-  });
   std::unordered_set<AgentId> alarms_kept;
   for (auto unfinished = rest.rbegin(); unfinished != rest.rend(); ++unfinished) {
     Event& event = unfinished->event;
@@ -293,23 +287,22 @@ void Engine::on(Host& host, const wire::AgentSleep& message) {
 
 // ---- between hosts, and to the log
 
+// What comes for a host that is gone has been answered by PeerGone. One that drains still gets what
+// it has asked for.
 void Engine::on(Host& host, const wire::PeerSend& message) {
-  if (message.peer >= supervisor_.slot_count()) return;
-  const wire::PeerData data{static_cast<std::uint8_t>(host.slot), message.data};
-  Mailbox& mailbox = mailboxes_[message.peer];
-  Host* peer = supervisor_.active(message.peer);
-  if (peer != nullptr && mailbox.pending.empty()) {
-    peer->send(data);
-    return;
-  }
-  if (crowded(message.peer)) {
-    host.send(wire::PeerGone{message.peer});
-    return;
-  }
-  Event event{EventKind::kPeer, nullptr, 0, {}};
-  wire::append(event.frame, data);
-  mailbox.pending_bytes += event.frame.size();
-  mailbox.pending.push_back(std::move(event));
+  Host* peer = supervisor_.find(message.peer);
+  if (peer != nullptr && peer->has_slot()) peer->send(wire::PeerData{host.number, message.data});
+}
+
+// Each host is told who serves the others' slots.
+void Engine::introduce(Host& host) {
+  supervisor_.for_each_host([&](Host& other) {
+    if (&other == &host || !other.has_slot()) return;
+    other.send(wire::HostServes{static_cast<std::uint8_t>(host.slot), host.number});
+    if (supervisor_.active(other.slot) == &other) {
+      host.send(wire::HostServes{static_cast<std::uint8_t>(other.slot), other.number});
+    }
+  });
 }
 
 void Engine::on(Host&, const wire::Log& message) {

@@ -142,23 +142,40 @@ TEST_F(CoreTest, LetsAQuietSocketCloseAtOnce) {
   EXPECT_FALSE(client().on_socket_closing(socket, 1000, "", true));
 }
 
+// Of the host that serves a slot, as another host was told.
+std::uint32_t number_of(const FakeHost& host, unsigned slot) {
+  std::uint32_t number = 0;
+  for (const auto& each : host.received) {
+    if (each.type == "HostServes" && each.count == slot) {
+      number = static_cast<std::uint32_t>(each.number);
+    }
+  }
+  return number;
+}
+
 TEST_F(CoreTest, TellsPeersOfADeathAndCarriesTheirCalls) {
   options.supervisor.host_count = 2;
   boot();
   FakeHost& left = host(0);
   FakeHost& right = host(1);
-  left.send(wire::PeerSend{1, "call"});
+  const std::uint32_t right_number = number_of(left, 1);
+  left.send(wire::PeerSend{right_number, "call"});
   settle();
   const auto calls = right.take("PeerData");
   ASSERT_EQ(calls.size(), 1u);
   EXPECT_EQ(calls[0].text, "call");
-  EXPECT_EQ(calls[0].count, 0u);
+  EXPECT_EQ(calls[0].count, number_of(right, 0)) << "every host knows who serves which slot";
   right.die();
   settle();
-  EXPECT_EQ(left.take("PeerGone")[0].count, 1u);
-  left.send(wire::PeerSend{1, "to the next"});
+  EXPECT_EQ(left.take("PeerGone")[0].count, right_number);
+  left.send(wire::PeerSend{right_number, "for the dead"});
   settle();
-  EXPECT_EQ(texts(host(1).take("PeerData")), (std::vector<std::string>{"to the next"}));
+  FakeHost& next = host(1);
+  EXPECT_NE(number_of(left, 1), right_number);
+  EXPECT_EQ(next.count("PeerData"), 0u) << "what was said to one host is not for another";
+  left.send(wire::PeerSend{number_of(left, 1), "to the next"});
+  settle();
+  EXPECT_EQ(texts(next.take("PeerData")), (std::vector<std::string>{"to the next"}));
 }
 
 TEST_F(CoreTest, PutsEachAgentOnTheSlotThatOwnsIt) {

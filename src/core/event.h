@@ -20,7 +20,6 @@ enum class EventKind : std::uint8_t {
   kSocketClosed,   // subject: ConnectionId
   kAlarm,          // of `agent`
   kScheduled,      // the worker's
-  kPeer,           // bytes of another host; no place on the progress page
 };
 
 // What an agent wakes for, in words.

@@ -99,6 +99,8 @@ class Host final : LinkEvents {
   }
   bool connected() const { return link_ && link_->open(); }
 
+  bool has_slot() const { return state == HostState::kActive || state == HostState::kDraining; }
+
   // SIGKILL. It ends when it has been reaped.
   void kill(std::string reason);
   // Nothing more is expected of it (it said Drained): the process has a moment to leave by itself.

@@ -454,6 +454,13 @@ void Supervisor::end_unless_drained(Host& host, std::uint32_t deadline_ms) {
   });
 }
 
+Host* Supervisor::find(std::uint32_t number) const {
+  for (const auto& host : hosts_) {
+    if (host->number == number) return host.get();
+  }
+  return nullptr;
+}
+
 void Supervisor::leave_slot(Host& host) {
   Slot& slot = slots_[host.slot];
   if (slot.host != &host) return;

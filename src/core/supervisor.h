@@ -87,6 +87,8 @@ class Supervisor final : HostEvents {
   void for_each_host(Visit visit) const {
     for (const auto& host : hosts_) visit(*host);
   }
+  // Null when it is gone.
+  Host* find(std::uint32_t number) const;
   std::size_t host_total() const { return hosts_.size(); }
   // Hosts that died soon after they started, in a row: none came up between two of them and lived.
   unsigned deaths_at_start() const { return deaths_at_start_; }

@@ -81,6 +81,9 @@ struct Reader {
     add({.type = "PeerData", .text = std::string(m.data), .count = m.peer});
   }
   void on(const wire::PeerGone& m) { add({.type = "PeerGone", .count = m.peer}); }
+  void on(const wire::HostServes& m) {
+    add({.type = "HostServes", .number = m.host, .count = m.host_slot});
+  }
   void on(const wire::Drain&) { add({.type = "Drain"}); }
   void on(const wire::DrainIfQuiet& m) { add({.type = "DrainIfQuiet", .count = m.patience_ms}); }
   void on(const wire::AutoResponded& m) {

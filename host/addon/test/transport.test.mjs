@@ -48,6 +48,7 @@ test('every message of the core reaches its handler with its fields', async (t) 
     ['AgentRefused', { agent, message: 'R414' }, ['agentRefused', 3, id, 'R414']],
     ['ProbeAlarm', { agent }, ['probeAlarm', 3, id]],
     ['Scheduled', { slot: 1, cron: '* * * * *', scheduled_ms: 60000, worker: 2 }, ['scheduled', 1, '* * * * *', 60000, 2]],
+    ['HostServes', { host_slot: 1, host: 70000 }, ['hostServes', 1, 70000]],
     ['PeerData', { peer: 1, data: 'abc' }, ['peerData', 1, 'bytes:abc']],
     ['PeerGone', { peer: 1 }, ['peerGone', 1]],
     ['Drain', { deadline_ms: 5000 }, ['drain', 5000]],

@@ -34,6 +34,8 @@ export interface Handlers {
   agentRefused(namespace: number, id: string, message: string): void;
   probeAlarm(namespace: number, id: string): void;
   scheduled(slot: number, cron: string, scheduledMs: number, worker: number): void;
+  /** Hosts are known to each other by numbers that are never used again. */
+  hostServes(hostSlot: number, host: number): void;
   peerData(peer: number, data: Uint8Array): void;
   peerGone(peer: number): void;
   drain(deadlineMs: number): void;

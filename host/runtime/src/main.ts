@@ -94,6 +94,7 @@ const handlers: Handlers = {
   agentRefused: (namespace, id, message) => worker().residency.refused(namespace, id, message),
   probeAlarm: (namespace, id) => worker().residency.probeAlarm(namespace, id),
   scheduled: (slot, cron, scheduledMs, number) => worker().scheduled(slot, number, cron, scheduledMs),
+  hostServes: (hostSlot, host) => worker().rpc.peers.serves(hostSlot, host),
   peerData: (peer, data) => worker().rpc.peers.received(peer, data),
   peerGone: (peer) => worker().rpc.peers.gone(peer),
   drain: (deadlineMs) => void leave(deadlineMs),

@@ -93,7 +93,8 @@ export interface Dispatcher {
 export interface Peers {
   fetch(address: AgentAddress, request: Request): Promise<Response>;
   call(address: AgentAddress, path: readonly string[], args: readonly unknown[]): Promise<unknown>;
-  /** From handlers.peerData and handlers.peerGone. */
+  /** From handlers.hostServes, handlers.peerData and handlers.peerGone. */
+  serves(slot: number, host: number): void;
   received(peer: number, data: Uint8Array): void;
   gone(peer: number): void;
 }

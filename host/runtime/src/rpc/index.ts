@@ -16,8 +16,8 @@ export interface Rpc {
   loopback(name: string, worker?: number): object;
   /** Whose stub that is; null: not of an agent that every host finds. */
   addressOf(stub: unknown): AgentAddress | null;
-  /** Asks another host itself: its services' hostCall() answers. */
-  callHost(peer: number, action: string, args: readonly unknown[]): Promise<void>;
+  /** Asks the host of another slot itself: its services' hostCall() answers. */
+  callHost(slot: number, action: string, args: readonly unknown[]): Promise<void>;
 }
 
 export function createRpc(services: RuntimeServices): Rpc {
@@ -37,7 +37,7 @@ export function createRpc(services: RuntimeServices): Rpc {
       const hook = typeof stub === "object" && stub !== null ? hookOf(stub) : null;
       return hook instanceof AgentHook && hook.portable ? hook.address : null;
     },
-    callHost: (peer, action, args) => peers.callHost(peer, action, args),
+    callHost: (slot, action, args) => peers.callHost(slot, action, args),
     loopback: (name, worker = 0) => loopback((props) => newFetcher(entrypoint(name, props, worker))),
   };
 }

@@ -1,4 +1,5 @@
-// RPC and fetch between hosts: one Session for each host slot that this one has spoken with. Calls have
+// RPC and fetch between hosts: one Session for each host that this one has spoken with, and one for a slot
+// that no host serves just now, which the next one gets. Calls have
 // ids; a result can be asked for members before it has come (its id stands for it); stubs that crossed
 // are released when they are disposed of or forgotten. Everything is bounded, and when the other host is
 // gone everything that waits for it fails with "Network connection lost.". On the JavaScript thread.
@@ -84,7 +85,9 @@ interface Pending {
 }
 
 class Session implements Table, ObjectSession {
-  readonly #peer: number;
+  /** The other host's number; null: there is none yet, and what is sent waits for it. */
+  #peer: number | null;
+  #outbox: Uint8Array[] = [];
   readonly #services: RuntimeServices;
   readonly #make: MakeHooks;
   readonly #streams: StreamTable;
@@ -101,7 +104,7 @@ class Session implements Table, ObjectSession {
   /** The hooks made while a message is decoded. */
   #decoded: Hook[] = [];
 
-  constructor(peer: number, services: RuntimeServices, make: MakeHooks) {
+  constructor(peer: number | null, services: RuntimeServices, make: MakeHooks) {
     this.#peer = peer;
     this.#services = services;
     this.#make = make;
@@ -403,8 +406,20 @@ class Session implements Table, ObjectSession {
   #send(message: Message, plain: boolean): number {
     if (this.#gone) return 0;
     const data = encode(message, this, plain);
-    this.#addon.peerSend(null, this.#peer, data);
+    this.#post(data);
     return data.byteLength;
+  }
+
+  /** What waits is bounded as the questions are whose it is. */
+  #post(data: Uint8Array): void {
+    if (this.#peer === null) this.#outbox.push(data);
+    else this.#addon.peerSend(null, this.#peer, data);
+  }
+
+  /** There is a host now. */
+  reaches(peer: number): void {
+    this.#peer = peer;
+    for (const data of this.#outbox.splice(0)) this.#post(data);
   }
 
   #sendRaw(whose: Whose, id: number, bytes: Uint8Array): void {
@@ -414,7 +429,7 @@ class Session implements Table, ObjectSession {
     frame[1] = whose === "mine" ? 1 : 0;
     new DataView(frame.buffer).setUint32(2, id, true);
     frame.set(bytes, RAW_HEADER_BYTES);
-    this.#addon.peerSend(null, this.#peer, frame);
+    this.#post(frame);
   }
 
   /** The other host is gone, and all that was between the two with it. */
@@ -436,11 +451,15 @@ class Session implements Table, ObjectSession {
   }
 }
 
-/** The sessions with the other hosts, made when first needed; a host that is gone gets a new one. */
+/** The sessions with the other hosts, made when first needed. */
 export class PeerSessions implements Peers, PeerCalls {
   readonly #services: RuntimeServices;
   readonly #make: MakeHooks;
   readonly #sessions = new Map<number, Session>();
+  /** Of slots that no host serves yet. */
+  readonly #waiting = new Map<number, Session>();
+  /** The host of each slot, by its number; 0: none. */
+  readonly #hosts: number[] = [];
 
   constructor(services: RuntimeServices, make: MakeHooks) {
     this.#services = services;
@@ -456,8 +475,19 @@ export class PeerSessions implements Peers, PeerCalls {
     return session;
   }
 
+  #serving(slot: number): Session {
+    const host = this.#hosts[slot] ?? 0;
+    if (host !== 0) return this.#session(host);
+    let session = this.#waiting.get(slot);
+    if (session === undefined) {
+      session = new Session(null, this.#services, this.#make);
+      this.#waiting.set(slot, session);
+    }
+    return session;
+  }
+
   #owner(address: AgentAddress): Session {
-    return this.#session(this.#services.dispatcher.ownerOf(address.id));
+    return this.#serving(this.#services.dispatcher.ownerOf(address.id));
   }
 
   fetch(address: AgentAddress, request: Request): Promise<Response> {
@@ -472,9 +502,18 @@ export class PeerSessions implements Peers, PeerCalls {
     return invoke(this.#make.agent(address), path, args);
   }
 
-  /** Asks another host itself. */
-  async callHost(peer: number, action: string, args: readonly unknown[]): Promise<void> {
-    await this.#session(peer).call(["host"], [action], new Payload(args)).promise;
+  /** Asks the host of another slot itself. */
+  async callHost(slot: number, action: string, args: readonly unknown[]): Promise<void> {
+    await this.#serving(slot).call(["host"], [action], new Payload(args)).promise;
+  }
+
+  serves(slot: number, host: number): void {
+    this.#hosts[slot] = host;
+    const session = this.#waiting.get(slot);
+    if (session === undefined) return;
+    this.#waiting.delete(slot);
+    this.#sessions.set(host, session);
+    session.reaches(host);
   }
 
   received(peer: number, data: Uint8Array): void {
@@ -482,6 +521,8 @@ export class PeerSessions implements Peers, PeerCalls {
   }
 
   gone(peer: number): void {
+    const slot = this.#hosts.indexOf(peer);
+    if (slot >= 0) this.#hosts[slot] = 0;
     const session = this.#sessions.get(peer);
     this.#sessions.delete(peer);
     session?.break();

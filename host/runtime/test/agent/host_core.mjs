@@ -72,12 +72,16 @@ export class HostCore {
   /** Two hosts of the same worker, joined as the core joins them. */
   static async pair(source, options = {}) {
     const hosts = await Promise.all([0, 1].map((slot) => HostCore.start(source, { ...options, slot, hosts: 2 })));
-    for (const host of hosts) host.peers = hosts;
+    for (const host of hosts) {
+      host.peers = hosts;
+      for (const { slot } of hosts) host.core.send('HostServes', { host_slot: slot, host: slot + 1 });
+    }
     return hosts;
   }
 
   onPeerSend({ peer, data }) {
-    if (!this.peers[peer].ended) this.peers[peer].core.send('PeerData', { peer: this.slot, data });
+    const other = this.peers[peer - 1];
+    if (!other.ended) other.core.send('PeerData', { peer: this.slot + 1, data });
   }
 
   async #run() {

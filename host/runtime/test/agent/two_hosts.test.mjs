@@ -136,7 +136,7 @@ test('an agent that accepted its end by accept() stays, and code elsewhere hears
   assert.equal(far.agents.get(id).awake, true);
   await near.text(`/${name}/send/me`);
   assert.deepEqual(await heard(near, name, 1), ['heard me']);
-  near.core.send('PeerGone', { peer: 1 });
+  near.core.send('PeerGone', { peer: 2 });
   assert.deepEqual((await heard(near, name, 3)).slice(1),
                    ['error: Network connection lost.', { code: 1006, reason: 'Network connection lost.' }]);
 });
@@ -146,7 +146,7 @@ test("the death of the host that holds a socket's other end closes it for the ag
   await near.text(`/${name}/hold/deep`);
   await heard(near, name, 1);
   await far.until(() => !far.agents.get(id).awake);
-  far.core.send('PeerGone', { peer: 0 });
+  far.core.send('PeerGone', { peer: 1 });
   await far.until(() => far.agents.get(id).awake);
   await near.until(async () => JSON.parse(await near.text(`/${name}/list`)).closed !== null);
   assert.deepEqual(JSON.parse(await near.text(`/${name}/list`)),

@@ -145,15 +145,16 @@ export function makeWorld(settings: Settings): World {
     frames++;
     const copy = Uint8Array.from(data);
     setImmediate(() => {
-      if (!dead.has(from) && !dead.has(to)) hosts[to]!.rpc.peers.received(from, copy);
+      if (!dead.has(from) && !dead.has(to)) hosts[to]!.rpc.peers.received(from + 1, copy);
     });
   };
   for (let slot = 0; slot < count; slot++) hosts.push(makeHost(settings, slot, count, deliver));
+  for (const { rpc } of hosts) for (let slot = 0; slot < count; slot++) rpc.peers.serves(slot, slot + 1);
   return {
     hosts,
     kill(slot) {
       dead.add(slot);
-      hosts.forEach((host, other) => other !== slot && host.rpc.peers.gone(slot));
+      hosts.forEach((host, other) => other !== slot && host.rpc.peers.gone(slot + 1));
     },
     frames: () => frames,
   };
@@ -200,7 +201,7 @@ function makeHost(
       return scope.getStore() ?? null;
     },
   };
-  const addon = { peerSend: (_gate: null, peer: number, data: Uint8Array) => deliver(slot, peer, data) } as Partial<Addon>;
+  const addon = { peerSend: (_gate: null, peer: number, data: Uint8Array) => deliver(slot, peer - 1, data) } as Partial<Addon>;
   const services: RuntimeServices = {
     addon: addon as Addon,
     dispatcher,
