@@ -268,6 +268,25 @@ void Events::on(const wire::HostServes& message) {
        {make_number(env_, message.host_slot), make_number(env_, message.host)});
 }
 
+void Events::on(const wire::Leave&) {
+  HandleScope scope(env_);
+  call(Handler::leave, {});
+}
+
+void Events::on(const wire::AgentMove& message) {
+  HandleScope scope(env_);
+  call(Handler::agentMove,
+       {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex()),
+        make_number(env_, message.patience_ms), make_number(env_, message.hurry)});
+}
+
+void Events::on(const wire::AgentElsewhere& message) {
+  HandleScope scope(env_);
+  call(Handler::agentElsewhere,
+       {make_number(env_, message.agent.name_space), make_ascii(env_, message.agent.hex()),
+        make_number(env_, message.host)});
+}
+
 void Events::on(const wire::PeerGone& message) {
   HandleScope scope(env_);
   call(Handler::peerGone, {make_number(env_, message.peer)});

@@ -15,24 +15,25 @@ namespace hearth::addon {
 class Host;
 
 // The handlers by their JavaScript names, in one list.
-#define HEARTH_HANDLERS(X) \
-  X(configure)             \
-  X(promote)               \
-  X(fetch)                 \
-  X(bodyData)              \
-  X(bodyEnd)               \
-  X(requestGone)           \
-  X(responseCredit)        \
-  X(socketMessage)         \
-  X(socketClosed)          \
-  X(alarm)                 \
-  X(agentWake)             \
-  X(agentSocket)           \
-  X(sleepAccepted)         \
-  X(probeAlarm)            \
-  X(scheduled)             \
-  X(peerData) X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused) \
-  X(agentRehearse) X(drainIfQuiet) X(hostServes)
+#define HEARTH_HANDLERS(X)                                                             \
+  X(configure)                                                                         \
+  X(promote)                                                                           \
+  X(fetch)                                                                             \
+  X(bodyData)                                                                          \
+  X(bodyEnd)                                                                           \
+  X(requestGone)                                                                       \
+  X(responseCredit)                                                                    \
+  X(socketMessage)                                                                     \
+  X(socketClosed)                                                                      \
+  X(alarm)                                                                             \
+  X(agentWake)                                                                         \
+  X(agentSocket)                                                                       \
+  X(sleepAccepted)                                                                     \
+  X(probeAlarm)                                                                        \
+  X(scheduled)                                                                         \
+  X(peerData)                                                                          \
+  X(peerGone) X(drain) X(autoResponded) X(commitFailed) X(agentResume) X(agentRefused) \
+      X(agentRehearse) X(drainIfQuiet) X(hostServes) X(leave) X(agentMove) X(agentElsewhere)
 
 class Events {
  public:
@@ -77,6 +78,9 @@ class Events {
   void on(const wire::PeerData& message);
   void on(const wire::PeerGone& message);
   void on(const wire::HostServes& message);
+  void on(const wire::Leave& message);
+  void on(const wire::AgentMove& message);
+  void on(const wire::AgentElsewhere& message);
   void on(const wire::Drain& message);
   void on(const wire::DrainIfQuiet& message);
   void on(const wire::AutoResponded& message);

@@ -249,6 +249,27 @@ napi_value name_mark(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// Databases are closed beside JavaScript: another process may open them when the core hears.
+napi_value leaving(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  if (arguments.ok()) arguments.host().syncer().wait_idle();
+  return emit(arguments, nullptr, wire::Leaving{});
+}
+
+// As above.
+napi_value agent_moved(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const wire::AgentMoved message{arguments.agent(0)};
+  if (arguments.ok()) arguments.host().syncer().wait_idle();
+  return emit(arguments, nullptr, message);
+}
+
+napi_value agent_stays(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  const wire::AgentStays message{arguments.agent(0)};
+  return emit(arguments, nullptr, message);
+}
+
 napi_value agent_working(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   const wire::AgentWorking message{arguments.agent(0),
@@ -324,6 +345,9 @@ constexpr Export kTransport[] = {
     {"eventTimeout", event_timeout},
     {"agentOpened", agent_opened},
     {"agentSleep", agent_sleep},
+    {"leaving", leaving},
+    {"agentMoved", agent_moved},
+    {"agentStays", agent_stays},
     {"agentWorking", agent_working},
     {"agentRehearsed", agent_rehearsed},
     {"alarmDone", alarm_done},

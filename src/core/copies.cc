@@ -5,9 +5,9 @@
 
 namespace hearth::core {
 
-void Copies::start(unsigned slot, std::string from, std::string to, Done done) {
+void Copies::start(const AgentId& agent, std::string from, std::string to, Done done) {
   waiting_.push_back(
-      {.slot = slot, .from = std::move(from), .to = std::move(to), .done = std::move(done)});
+      {.agent = agent, .from = std::move(from), .to = std::move(to), .done = std::move(done)});
   loop_.defer([this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) pump();
   });
@@ -26,7 +26,7 @@ void Copies::ask(std::uint64_t number) {
   const auto found = running_.find(number);
   if (found == running_.end()) return;
   Copy& copy = found->second;
-  Host* host = host_of_(copy.slot);
+  Host* host = host_of_(copy.agent);
   if (host == nullptr) return try_again(number, {ErrorCode::kCancelled, "no host serves it"});
   copy.host = host->number;
   host->send(wire::CopyDatabase{number, copy.from, copy.to});

@@ -20,12 +20,12 @@ class Copies {
  public:
   // kNotFound: the agent has no file. kConflict: it kept a transaction open all the time.
   using Done = std::function<void(const Status&)>;
-  using HostOf = std::function<Host*(unsigned slot)>;
+  using HostOf = std::function<Host*(const AgentId& agent)>;
 
   Copies(os::Loop& loop, HostOf host_of) : loop_(loop), host_of_(std::move(host_of)) {}
 
-  // Of the file `from`, whose agent belongs to the slot. `done` never runs inside this call.
-  void start(unsigned slot, std::string from, std::string to, Done done);
+  // Of the file `from`, which is the agent's. `done` never runs inside this call.
+  void start(const AgentId& agent, std::string from, std::string to, Done done);
   void on_copied(const wire::DatabaseCopied& message);
   // What it was asked for is asked of the next one.
   void on_host_lost(const Host& host);
@@ -36,7 +36,7 @@ class Copies {
   static constexpr int kRetriesMax = 200;  // ten seconds
 
   struct Copy {
-    unsigned slot = 0;
+    AgentId agent{};
     std::string from;
     std::string to;
     Done done;

@@ -34,7 +34,7 @@ void CpuLimit::stop() {
 void CpuLimit::look() {
   auto next_ms = static_cast<std::uint32_t>(CpuBudget::kPeriodMs);
   supervisor_.for_each_host([&](Host& host) {
-    if (host.state == HostState::kActive) next_ms = std::min(next_ms, look_at(host));
+    if (host.takes_events()) next_ms = std::min(next_ms, look_at(host));
   });
   timer_ = world_.loop.after(next_ms, [this] { look(); });
 }

@@ -16,7 +16,7 @@ Engine::Engine(EngineOptions options, EngineHooks hooks, const os::World& world,
       mailboxes_(options_.supervisor.host_count),
       alarms_(world.clock, world.loop, *this),
       quarantine_(options_.quarantine_deaths),
-      copies_(world.loop, [this](unsigned slot) { return supervisor_.active(slot); }),
+      copies_(world.loop, [this](const AgentId& agent) { return host_of(agent); }),
       supervisor_(options_.supervisor, world, launcher, report, *this),
       cpu_limit_(options_.host_cpu_percent, world_, supervisor_,
                  [this](Host& host, std::int64_t held_ms, std::int64_t within_ms) {
@@ -33,6 +33,7 @@ Engine::~Engine() {
   world_.loop.cancel(cron_timer_);
   world_.loop.cancel(early_timer_);
   world_.loop.cancel(deadline_timer_);
+  world_.loop.cancel(departure_timer_);
   world_.loop.cancel(watchdog_timer_);
   world_.loop.cancel(memory_timer_);
   world_.loop.cancel(room_timer_);

@@ -146,7 +146,9 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::size_t agents() const { return agents_.size(); }
   std::size_t connections() const { return connections_.size(); }
   std::size_t requests() const { return requests_.size(); }
-  std::size_t pending(unsigned slot) const { return mailboxes_[slot].pending.size(); }
+  std::size_t pending(unsigned slot) const {
+    return mailboxes_[slot].pending.size() + mailboxes_[slot].held_events;
+  }
   std::size_t in_flight(unsigned slot) const;
   Health health() const;  // engine_health.cc
 
@@ -162,9 +164,11 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   struct Mailbox {
     std::deque<Event> pending;
     std::size_t pending_bytes = 0;
-    std::deque<ConnectionId> paused;  // because of the host's own bounds, or of those in all
-    std::vector<AgentId> crowded;     // agents with sockets that are paused because of theirs
-    std::vector<Resume> resumes;      // agents that the last host's end interrupted
+    std::deque<ConnectionId> paused;       // because of the host's own bounds, or of those in all
+    std::vector<AgentId> crowded;          // agents with sockets that are paused because of theirs
+    std::vector<Resume> resumes;           // agents that the last host's end interrupted
+    std::unique_ptr<Departure> departure;  // while a host leaves the slot
+    std::size_t held_events = 0;  // kept for agents there; their bytes are among the pending ones
   };
   // An agent that was awake on a host that ended.
   struct LostAgent {
@@ -198,6 +202,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on_room(Host& host) override;
   void on_promoted(Host& host) override;
   void on_stays(Host& host) override;
+  void on_leaving(Host& host) override;
   void on_slot_lost(Host& host) override;
   void on_loaded(const Document& document, std::string_view json) override;
   void on_load_failed(const Document& document, std::string_view json) override;
@@ -214,6 +219,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   }
   void watch_memory();  // engine_memory.cc
   void look_at_memory();
+  void look_at_memory(Host& host);
   void on_held(Host& host, std::int64_t held_ms, std::int64_t within_ms);  // engine_health.cc
   void look_for_blocked_hosts();
   void end_blocked(Host& host, std::string reason);
@@ -221,11 +227,29 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   std::filesystem::path blocked_file(const Host& host) const;
   std::string blocked_stack(const Host& host) const;
   std::vector<LostAgent> lose_agents(Host& host);
-  void lose_events(Host& host, const std::vector<LostAgent>& lost);
+  void lose_events(Host& host, const std::vector<LostAgent>& lost, std::deque<Event> held);
   void lose_requests(Host& host);
   void lose_connections(Host& host);
   void lose_event(Event& event, const Host& host);
   void introduce(Host& host);
+
+  // ---- agents that move from a host that leaves (engine_moves.cc)
+  Departure* departure_of(const Host& host) const;
+  std::string why_moved(const Host& host) const;
+  void ask_to_move(Host& host, Agent& agent);
+  bool stays_behind(const Mailbox& mailbox, EventKind kind, const Agent* agent,
+                    std::uint64_t subject) const;
+  void deliver_behind(Mailbox& mailbox, Event event);
+  bool flush_behind(Mailbox& mailbox, std::deque<Event>& held);
+  void pump_behind(Mailbox& mailbox);
+  void cut_sockets(const Host& host, const Agent& agent);
+  void hand_on(Mailbox& mailbox, unsigned slot, Event event);
+  void watch_departures();
+  void look_at_departures();
+  void look_at_departure(Mailbox& mailbox, Host& host);
+  bool is_empty(const Departure& departure);
+  std::deque<Event> take_held(Host& host);
+  void sweep(unsigned slot);
 
   // ---- what an end interrupts (engine_rescue.cc)
   const AgentId* named_in(const Event& event, const std::vector<LostAgent>& lost) const;
@@ -271,6 +295,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void on(Host& host, const wire::EventTimeout& message);
   void on(Host& host, const wire::AgentOpened& message);
   void on(Host& host, const wire::AgentSleep& message);
+  void on(Host& host, const wire::AgentMoved& message);
+  void on(Host& host, const wire::AgentStays& message);
   void on(Host& host, const wire::AgentWorking& message);
   void on(Host& host, const wire::AlarmSet& message);
   void on(Host& host, const wire::AlarmDone& message);
@@ -293,6 +319,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void let_go(const Event& event);
   unsigned least_loaded() const;
   unsigned slot_of(const Agent& agent) const;
+  // Where it is awake, or would be woken; null: nowhere just now.
+  Host* host_of(const AgentId& id) const;
 
   // ---- what holds clients back (engine_backpressure.cc)
   std::size_t load(unsigned slot) const;
@@ -382,6 +410,8 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   os::TimerId watchdog_timer_;
   os::TimerId memory_timer_;
   os::TimerId deadline_timer_;
+  os::TimerId departure_timer_;
+  bool departures_watched_ = false;
   os::TimerId room_timer_;  // set while any socket is paused
   bool room_watched_ = false;
   std::size_t held_bytes_ = 0;  // of all events on their way
@@ -407,6 +437,12 @@ template <typename Message>
 void Engine::deliver(unsigned slot, EventKind kind, Agent* agent, std::uint64_t subject,
                      Message message, std::uint64_t number) {
   Mailbox& mailbox = mailboxes_[slot];
+  if (mailbox.departure && stays_behind(mailbox, kind, agent, subject)) [[unlikely]] {
+    Event event{kind, agent, subject, {}, number};
+    wire::append(event.frame, message);
+    hold(event);
+    return deliver_behind(mailbox, std::move(event));
+  }
   Host* host = supervisor_.active(slot);
   if (host != nullptr && mailbox.pending.empty()) {
     if (const std::optional<std::uint32_t> place = host->events().claim()) {

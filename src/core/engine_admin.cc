@@ -65,8 +65,7 @@ std::optional<AgentId> Engine::agent_at(std::string_view url) const {
 
 void Engine::copy_database(const AgentId& agent, std::string from, std::string to,
                            Copies::Done done) {
-  const unsigned slot = wire::owning_slot(agent.bytes, supervisor_.slot_count());
-  copies_.start(slot, std::move(from), std::move(to), std::move(done));
+  copies_.start(agent, std::move(from), std::move(to), std::move(done));
 }
 
 void Engine::on(Host&, const wire::DatabaseCopied& message) {

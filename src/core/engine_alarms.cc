@@ -69,7 +69,7 @@ void Engine::pump_probes() {
   while (left-- > 0 && probing_.size() < kProbingMax) {
     const AgentId agent = probes_.front();
     probes_.pop_front();
-    Host* host = supervisor_.active(wire::owning_slot(agent.bytes, supervisor_.slot_count()));
+    Host* host = host_of(agent);
     if (host == nullptr) {
       probes_.push_back(agent);  // its slot will have one: on_promoted comes here again
       continue;
@@ -136,12 +136,14 @@ void Engine::alarm_given_up(const AgentId& id, const AlarmEntry& alarm) {
 }
 
 // Alarms whose handler had begun on a host that ended: they fire again, as after a failure. Those
-// in `kept` had not begun, and wait for the next host.
+// in `kept` had not begun, and wait for the next host; those of agents that are awake on the slot's
+// other host are at work there.
 void Engine::fail_alarms_of(const Host& host, const std::unordered_set<AgentId>& kept) {
   std::vector<AgentId> lost;
   alarms_.for_each_firing([&](const AgentId& agent) {
+    const Agent* known = agents_.find(agent);
     if (wire::owning_slot(agent.bytes, supervisor_.slot_count()) == host.slot &&
-        !kept.contains(agent)) {
+        !kept.contains(agent) && (known == nullptr || known->host == nullptr)) {
       lost.push_back(agent);
     }
   });

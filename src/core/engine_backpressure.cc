@@ -32,17 +32,19 @@ std::size_t Engine::load(unsigned slot) const {
   if (Host* host = supervisor_.active(slot)) {
     bytes += host->events().retained_bytes() + host->link().buffered();
   }
+  if (Host* host = supervisor_.leaving(slot)) {
+    bytes += host->events().retained_bytes() + host->link().buffered();
+  }
   return bytes;
 }
 
 bool Engine::crowded(unsigned slot) const {
-  return load(slot) > options_.queue_bytes_max ||
-         mailboxes_[slot].pending.size() >= options_.queue_events_max ||
+  return load(slot) > options_.queue_bytes_max || pending(slot) >= options_.queue_events_max ||
          held_bytes_ > options_.queues_bytes_max;
 }
 
 Burden Engine::free_of(unsigned slot) const {
-  const std::size_t waiting = mailboxes_[slot].pending.size();
+  const std::size_t waiting = pending(slot);
   const std::size_t bytes = load(slot);
   Host* host = supervisor_.active(slot);
   Burden free;
@@ -125,7 +127,7 @@ void Engine::resume_if_room(unsigned slot) {
   Mailbox& mailbox = mailboxes_[slot];
   if (mailbox.paused.empty() && mailbox.crowded.empty()) return;
   const bool half_free = load(slot) <= options_.queue_bytes_max / 2 &&
-                         mailbox.pending.size() <= options_.queue_events_max / 2 &&
+                         pending(slot) <= options_.queue_events_max / 2 &&
                          held_bytes_ <= options_.queues_bytes_max / 2;
   if (half_free) resume_some(mailbox.paused, options_.queue_bytes_max / 2);
   if (crowded(slot)) return;
@@ -138,7 +140,7 @@ void Engine::resume_if_room(unsigned slot) {
 void Engine::look_for_room() {
   room_watched_ = false;
   for (unsigned slot = 0; slot < mailboxes_.size(); ++slot) {
-    if (Host* host = supervisor_.active(slot)) on_batch_end(*host);
+    sweep(slot);
     const Mailbox& mailbox = mailboxes_[slot];
     room_watched_ = room_watched_ || !mailbox.paused.empty() || !mailbox.crowded.empty();
   }

@@ -78,8 +78,9 @@ std::uint64_t Engine::deploy(Deployment deployment) {
   }
   keep_namespace_numbers(deployment_.namespaces, deployment);
   std::string document = deployment.worker_json;
+  const bool whole = deployment.whole_move;
   next_ = std::move(deployment);
-  return next_number_ = supervisor_.deploy(std::move(document));
+  return next_number_ = supervisor_.deploy(std::move(document), whole);
 }
 
 void Engine::adopt(Deployment deployment) {

@@ -82,8 +82,10 @@ TEST_F(EngineDeployTest, WhatWasReplacedBeforeItLoadedIsNeverServed) {
   EXPECT_EQ(first.count("Drain"), 1u);
 }
 
+// Where migrations concern agents, hosts are replaced as a whole.
 TEST_F(EngineDeployTest, WaitsForWhatLasts) {
   options.supervisor.patience_ms = 10'000;
+  deployment.whole_move = true;
   boot();
   FakeHost& first = host();
   open_socket(first, "one", ConnectionId{1});
@@ -106,6 +108,7 @@ TEST_F(EngineDeployTest, WaitsForWhatLasts) {
 // What begins just before a deploy may last: the host says so, and goes on for the neighbours.
 TEST_F(EngineDeployTest, AHostThatIsNotQuietGoesOnWithEverybodysEvents) {
   options.supervisor.patience_ms = 10'000;
+  deployment.whole_move = true;
   boot();
   FakeHost& first = host();
   const net::SocketId one = open_socket(first, "one", ConnectionId{1});
@@ -137,6 +140,7 @@ TEST_F(EngineDeployTest, AHostThatIsNotQuietGoesOnWithEverybodysEvents) {
 
 TEST_F(EngineDeployTest, AHostThatIsNotQuietIsAskedAgainAndThenDrainedWhenPatienceEnds) {
   options.supervisor.patience_ms = 3'000;
+  deployment.whole_move = true;
   boot();
   FakeHost& first = host();
   const net::SocketId socket = open_socket(first, "one", ConnectionId{1});
@@ -181,6 +185,7 @@ TEST_F(EngineDeployTest, ANotQuietThatNobodyAskedForChangesNothing) {
 
 TEST_F(EngineDeployTest, WaitsForWhatLastsNoLongerThanItsPatience) {
   options.supervisor.patience_ms = 10'000;
+  deployment.whole_move = true;
   boot();
   FakeHost& first = host();
   open_socket(first, "one", ConnectionId{1});

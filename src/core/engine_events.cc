@@ -9,6 +9,14 @@ unsigned Engine::slot_of(const Agent& agent) const {
   return wire::owning_slot(agent.id.bytes, supervisor_.slot_count());
 }
 
+Host* Engine::host_of(const AgentId& id) const {
+  const Agent* agent = agents_.find(id);
+  const unsigned slot = wire::owning_slot(id.bytes, supervisor_.slot_count());
+  if (agent == nullptr || agent->host == nullptr) return supervisor_.active(slot);
+  const bool between = agent->move && agent->move->asked;
+  return agent->host->takes_events() && !between ? agent->host : nullptr;
+}
+
 unsigned Engine::least_loaded() const {
   unsigned best = 0;
   std::size_t best_count = SIZE_MAX;
@@ -27,6 +35,7 @@ unsigned Engine::least_loaded() const {
 // Tells the host all about an agent that it does not hold, before the agent's first event there.
 void Engine::wake(Host& host, Agent& agent, std::string_view cause) {
   if (agent.host == &host) return;
+  ASSERT(agent.host == nullptr, "an agent is awake on one host at a time");
   agent.host = &host;
   agent.events_sent = 0;
   if (agent.name.empty()) agent.name = registry_.name_of(unique_key(agent.id), agent.id.hex());

@@ -13,6 +13,8 @@ std::string_view name_of(HostState state) {
       return "warm";
     case HostState::kActive:
       return "active";
+    case HostState::kLeaving:
+      return "leaving";
     case HostState::kDraining:
       return "draining";
     case HostState::kEnded:
@@ -59,16 +61,16 @@ Health Engine::health() const {
         .number = host.number, .state = name_of(host.state), .slot = host.slot, .pid = host.pid()};
     each.cpu_ms = host.cpu_ns() / 1'000'000;
     each.held_ms = host.held_ms();
-    if (host.state == HostState::kActive) {
+    if (host.takes_events()) {
       each.active_ms = world_.clock.steady_ms() - host.active_since_ms;
-      each.in_flight = in_flight(host.slot);
+      each.in_flight = host.in_flight();
     }
     health.hosts.push_back(each);
   });
   bool served = serving_ && !stopping_;
   for (unsigned slot = 0; slot < mailboxes_.size(); ++slot) {
     const bool active = supervisor_.active(slot) != nullptr;
-    health.slots.push_back({active, mailboxes_[slot].pending.size()});
+    health.slots.push_back({active, pending(slot)});
     served = served && active;
   }
   health.ready = served;

@@ -26,6 +26,7 @@ struct FromHost {
   void on(const wire::LoadFailed&) {}
   void on(const wire::Drained&) {}
   void on(const wire::NotQuiet&) {}
+  void on(const wire::Leaving&) {}
   void on(const wire::AgentRehearsed&) {}  // only hosts of rehearsals are asked
 };
 
@@ -42,13 +43,24 @@ bool Engine::known(Host& host, const AgentId& agent) {
 
 void Engine::on_batch_end(Host& host) {
   host.events().sweep([this](Event& event) { release(event); });
-  if (supervisor_.active(host.slot) != &host) return;
-  pump(host);
+  if (departure_of(host) != nullptr) {
+    pump_behind(mailboxes_[host.slot]);
+  } else if (supervisor_.active(host.slot) == &host) {
+    pump(host);
+  } else {
+    return;
+  }
   resume_if_room(host.slot);
 }
 
+// Handlers that end without saying anything leave their mark on the progress page alone.
+void Engine::sweep(unsigned slot) {
+  if (Host* host = supervisor_.active(slot)) on_batch_end(*host);
+  if (Host* host = supervisor_.leaving(slot)) on_batch_end(*host);
+}
+
 void Engine::on_room(Host& host) {
-  if (supervisor_.active(host.slot) == &host) resume_if_room(host.slot);
+  if (host.has_slot()) resume_if_room(host.slot);
 }
 
 void Engine::on_promoted(Host& host) {
@@ -130,14 +142,24 @@ void Engine::watch_hosts() {
 // ---- the end of a host
 
 void Engine::on_slot_lost(Host& host) {
+  const bool had_left = departure_of(host) != nullptr;
+  std::deque<Event> held = take_held(host);
   const std::vector<LostAgent> lost = lose_agents(host);
-  lose_events(host, lost);
+  lose_events(host, lost, std::move(held));
   lose_requests(host);
   lose_connections(host);
   copies_.on_host_lost(host);
   supervisor_.for_each_host([&](Host& other) {
     if (&other != &host && other.has_slot()) other.send(wire::PeerGone{host.number});
   });
+  // The next one is there already, and no promotion follows.
+  Host* next = had_left ? supervisor_.active(host.slot) : nullptr;
+  if (next == nullptr) return;
+  note_replayed(*next);
+  pump(*next);
+  resume_agents(*next);
+  resume_if_room(host.slot);
+  pump_probes();
 }
 
 // Whoever was awake there is asked for its alarm by the next host: the last word may be missing.
@@ -151,11 +173,7 @@ std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
     agent->host = nullptr;
     agent->events_sent = 0;
     record(agent->id, host.drained ? LedgerKind::kMoved : LedgerKind::kReset,
-           !host.drained           ? host.ending()
-           : stopping_             ? "hearth was shut down"
-           : !host.leaving.empty() ? host.leaving
-                                   : "the code was replaced",
-           {.host = host.number});
+           host.drained ? why_moved(host) : host.ending(), {.host = host.number});
     told.push_back({agent->id, agent->name, std::exchange(agent->working, false),
                     std::exchange(agent->resumed, std::uint8_t{0})});
     if (!stopping_ && !host.drained) probe(agent->id);
@@ -175,9 +193,10 @@ std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
 }
 
 // Events that had not begun go back to the front of the queue, in their order; the others are over.
-void Engine::lose_events(Host& host, const std::vector<LostAgent>& lost) {
+void Engine::lose_events(Host& host, const std::vector<LostAgent>& lost, std::deque<Event> held) {
   const Culprit culprit = culprit_of(host, lost);
   auto rest = host.events().take_unfinished([this](Event& event) { release(event); });
+  for (Event& event : held) rest.push_back({std::move(event), false});
   note_interrupted(host, culprit, rest, lost);
   note_unbegun(host, rest);
   Mailbox& mailbox = mailboxes_[host.slot];
@@ -265,11 +284,19 @@ void Engine::on(Host& host, const wire::AgentOpened& message) {
   if (!known(host, message.agent) || refuse_opened(host, message)) return;
   Agent& agent = agents_.get(message.agent);
   if (!message.name.empty()) agent.name = message.name;
-  wake(host, agent, "a call");
+  // Of the two hosts of a slot the one that has it gets what sleeps.
+  Host* serving = supervisor_.active(host.slot);
+  const bool sleeps = agent.host == nullptr;
+  if (sleeps ? departure_of(host) == nullptr : agent.host == &host)
+    return wake(host, agent, "a call");
+  const Host* there = sleeps ? serving : agent.host;
+  host.send(wire::AgentElsewhere{message.agent, there != nullptr ? there->number : 0});
+  agents_.drop_if_idle(agent);
 }
 
 void Engine::on(Host& host, const wire::AgentSleep& message) {
-  if (!known(host, message.agent)) return;
+  // One that is to leave lets agents go when it is asked to.
+  if (!known(host, message.agent) || host.leave_asked) return;
   Agent* agent = agents_.find(message.agent);
   if (agent != nullptr) {
     // An event is on its way to it: it stays awake, and will ask again.
@@ -287,11 +314,11 @@ void Engine::on(Host& host, const wire::AgentSleep& message) {
 
 // ---- between hosts, and to the log
 
-// What comes for a host that is gone has been answered by PeerGone. One that drains still gets what
-// it has asked for.
+// One that drains still gets what it has asked for.
 void Engine::on(Host& host, const wire::PeerSend& message) {
   Host* peer = supervisor_.find(message.peer);
-  if (peer != nullptr && peer->has_slot()) peer->send(wire::PeerData{host.number, message.data});
+  if (peer == nullptr || !peer->has_slot()) return host.send(wire::PeerGone{message.peer});
+  peer->send(wire::PeerData{host.number, message.data});
 }
 
 // Each host is told who serves the others' slots.

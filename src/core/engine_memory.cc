@@ -23,32 +23,32 @@ void Engine::watch_memory() {
 }
 
 void Engine::look_at_memory() {
-  const std::uint64_t limit = options_.host_memory_bytes;
-  // Those that drain too: what is at work there may be what takes it all.
+  // Those that leave or drain too: what is at work there may be what takes it all.
   std::vector<Host*> looked_at;
   supervisor_.for_each_host([&](Host& host) {
-    if (host.state == HostState::kActive || host.state == HostState::kDraining) {
-      looked_at.push_back(&host);
-    }
+    if (host.has_slot()) looked_at.push_back(&host);
   });
-  for (Host* host : looked_at) {
-    const std::uint64_t bytes = host->resident_bytes();
-    if (bytes >= limit) {
-      const std::string why = "it held " + megabytes(bytes) + " of memory, and " +
-                              megabytes(limit) + " is what --host-memory allows";
-      const Agent* agent = at_work(*host);
-      host->kill(why + (agent != nullptr ? "; " + label(*agent) + " was at work" : ""));
-    } else if (bytes >= limit / 100 * kSoftPercent && host->state == HostState::kActive &&
-               host->leaving.empty() &&
-               world_.clock.steady_ms() - host->active_since_ms >= kYoungMs) {
-      const std::string why = "it held " + megabytes(bytes) + " of memory, near the " +
-                              megabytes(limit) + " that --host-memory allows";
-      report_.say(Level::kInfo, "host " + std::to_string(host->number) +
-                                    " makes room for another between events: " + why);
-      supervisor_.replace(*host, why);
-    }
-  }
+  for (Host* host : looked_at) look_at_memory(*host);
   watch_memory();
+}
+
+void Engine::look_at_memory(Host& host) {
+  const std::uint64_t limit = options_.host_memory_bytes;
+  const std::uint64_t bytes = host.resident_bytes();
+  if (bytes >= limit) {
+    const std::string why = "it held " + megabytes(bytes) + " of memory, and " + megabytes(limit) +
+                            " is what --host-memory allows";
+    const Agent* agent = at_work(host);
+    host.kill(why + (agent != nullptr ? "; " + label(*agent) + " was at work" : ""));
+  } else if (bytes >= limit / 100 * kSoftPercent && host.state == HostState::kActive &&
+             host.why_replaced.empty() &&
+             world_.clock.steady_ms() - host.active_since_ms >= kYoungMs) {
+    const std::string why = "it held " + megabytes(bytes) + " of memory, near the " +
+                            megabytes(limit) + " that --host-memory allows";
+    report_.say(Level::kInfo, "host " + std::to_string(host.number) +
+                                  " makes room for another between events: " + why);
+    supervisor_.replace(host, why);
+  }
 }
 
 }  // namespace hearth::core

@@ -55,18 +55,24 @@ TEST_F(PatientMemory, EachReplacementIsPatientAnew) {
     FakeHost& last = host();
     open_socket(last, "a" + std::to_string(i),
                 make_connection_id(0, static_cast<std::uint16_t>(1 + i), 1));
-    last.send(wire::AgentWorking{agent("a" + std::to_string(i)), 1});
-    settle();
     last.resident_bytes = 320 * kMegabyte;
-    world.advance(6'000);
+    for (int waited = 0; waited < 6'000; waited += 100) {
+      world.advance(100);
+      for (std::size_t asked = last.take("AgentMove").size(); asked > 0; --asked) {
+        last.send(wire::AgentStays{agent("a" + std::to_string(i))});
+      }
+      settle();
+    }
     EXPECT_EQ(last.count("Drain") + last.count("DrainIfQuiet"), 0u) << i;
-    last.send(wire::AgentWorking{agent("a" + std::to_string(i)), 0});
+    ASSERT_NE(&host(), &last);
+    world.advance(600);
+    ASSERT_EQ(last.count("AgentMove"), 1u) << i;
+    last.send(wire::AgentMoved{agent("a" + std::to_string(i))});
     settle();
-    world.advance(100);
+    world.advance(1'000);
     ASSERT_EQ(last.count("DrainIfQuiet"), 1u) << i;
     last.drained();
     settle();
-    ASSERT_NE(&host(), &last);
   }
 }
 

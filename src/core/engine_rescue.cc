@@ -108,7 +108,7 @@ void Engine::resume_agents(Host& host) {
   for (const auto& [id, attempts] : resumes) {
     if (quarantine_.holds(id)) continue;
     Agent& agent = agents_.get(id);
-    if (agent.host == &host) continue;
+    if (agent.host != nullptr) continue;
     wake(host, agent, "the work that its host's end cut off");
     agent.resumed = static_cast<std::uint8_t>(attempts + 1);
     host.send(wire::AgentResume{id});

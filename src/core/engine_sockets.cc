@@ -84,7 +84,7 @@ void Engine::look_for_end(ConnectionId id) {
     if (closing == nullptr || !closing->socket) return;
     if (closing->close_told && closing->messages_held == 0) return;
     const unsigned slot = closing->agent ? slot_of(*closing->agent) : closing->slot();
-    if (Host* host = supervisor_.active(slot)) on_batch_end(*host);
+    sweep(slot);
     look_for_end(id);
   });
 }

@@ -102,6 +102,7 @@ TEST_F(EngineWatchdogTest, ReplacesASpareWhoseLoopIsBlocked) {
 
 TEST_F(EngineWatchdogTest, EndsAHostThatBlocksItsLoopWhileItDrains) {
   options.supervisor.patience_ms = 10'000;
+  deployment.whole_move = true;  // so that it drains
   options.blocked_ms_max = 2'000;
   boot();
   const net::SocketId socket = open_socket(host(), "a", connection(1));
@@ -118,6 +119,7 @@ TEST_F(EngineWatchdogTest, EndsAHostThatBlocksItsLoopWhileItDrains) {
 
 TEST_F(EngineWatchdogTest, EndsAHostThatTakesAllMemoryWhileItDrains) {
   options.supervisor.patience_ms = 10'000;
+  deployment.whole_move = true;  // so that it drains
   options.host_memory_bytes = 100 << 20;
   boot();
   FakeHost& first = host();

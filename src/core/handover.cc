@@ -63,18 +63,17 @@ void EngineHandover::settle(std::uint32_t limit_ms, std::function<void()> done) 
   stragglers_ = {};
   engine_.requests_.for_each(
       [&](PendingRequest& request) { stragglers_.requests.insert(request.id.value); });
-  for (unsigned slot = 0; slot < engine_.mailboxes_.size(); ++slot) {
-    Host* host = engine_.supervisor_.active(slot);
-    stragglers_.events.push_back(host != nullptr ? host->events().last_number() : 0);
-  }
+  engine_.supervisor_.for_each_host([&](Host& host) {
+    if (host.has_slot()) stragglers_.events[host.number] = host.events().last_number();
+  });
   look_whether_settled();
 }
 
 std::size_t EngineHandover::waits_for() const {
   std::size_t count = 0;
-  for (unsigned slot = 0; slot < stragglers_.events.size(); ++slot) {
-    Host* host = engine_.supervisor_.active(slot);
-    if (host != nullptr) count += host->events().in_flight_until(stragglers_.events[slot]);
+  for (const auto& [number, last] : stragglers_.events) {
+    Host* host = engine_.supervisor_.find(number);
+    if (host != nullptr && host->has_slot()) count += host->events().in_flight_until(last);
   }
   return std::max(count, stragglers_.requests.size());
 }
@@ -111,15 +110,15 @@ bool EngineHandover::busy_with_new() {
   });
   if (requests && waited_ms < kRequestsMs) return true;
   if (waited_ms >= kEventsMs) return false;
-  for (unsigned slot = 0; slot < engine_.mailboxes_.size(); ++slot) {
-    Host* host = engine_.supervisor_.active(slot);
-    if (host == nullptr) continue;
-    // A handler that says nothing leaves its mark on the progress page alone.
-    engine_.on_batch_end(*host);
-    const std::uint64_t last = slot < stragglers_.events.size() ? stragglers_.events[slot] : 0;
-    if (host->events().in_flight() > host->events().in_flight_until(last)) return true;
-  }
-  return false;
+  bool events = false;
+  for (unsigned slot = 0; slot < engine_.mailboxes_.size(); ++slot) engine_.sweep(slot);
+  engine_.supervisor_.for_each_host([&](Host& host) {
+    if (!host.has_slot()) return;
+    const auto found = stragglers_.events.find(host.number);
+    const std::uint64_t last = found != stragglers_.events.end() ? found->second : 0;
+    if (host.events().in_flight() > host.events().in_flight_until(last)) events = true;
+  });
+  return events;
 }
 
 void EngineHandover::look_whether_idle() {

@@ -58,7 +58,7 @@ class EngineHandover {
  private:
   struct Stragglers {
     std::unordered_set<std::uint64_t> requests;
-    std::vector<std::uint64_t> events;  // by slot: the last number
+    std::unordered_map<std::uint32_t, std::uint64_t> events;  // by host: the last number
   };
 
   void look_whether_settled();

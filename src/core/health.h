@@ -11,8 +11,8 @@ namespace hearth::core {
 
 struct HostHealth {
   std::uint32_t number = 0;
-  std::string_view state{};  // "starting", "warm", "active", "draining", "ended"
-  unsigned slot = 0;         // while active or draining
+  std::string_view state{};  // "starting", "warm", "active", "leaving", "draining", "ended"
+  unsigned slot = 0;         // while active, leaving or draining
   int pid = 0;
   std::int64_t active_ms = 0;  // for how long; 0: it is not
   std::uint64_t cpu_ms = 0;    // that it has used in its life

@@ -43,10 +43,12 @@ struct Document {
   bool loaded = false;    // some host was Ready with it
   bool switched = false;  // every slot has had a host that runs it
   bool failed = false;    // LoadFailed: it is not tried again
+  bool whole = false;     // no agent may be at the former code's when this one's begins
   std::string failure;    // LoadFailed's JSON
 };
 
-enum class HostState { kStarting, kWarm, kActive, kDraining, kEnded };
+// Active: it has its slot. Leaving: another one has, and it keeps what is at work there.
+enum class HostState { kStarting, kWarm, kActive, kLeaving, kDraining, kEnded };
 
 class Host;
 
@@ -75,6 +77,7 @@ class Host final : LinkEvents {
   }
   HostLink& link() { return *link_; }
   EventTable& events() { return *table_; }
+  std::size_t in_flight() const { return table_->in_flight(); }
   std::uint64_t heartbeat() const;
   // The watchdog's own: what it saw last, and since when by the host's own clock; nothing before it
   // first looked.
@@ -99,7 +102,9 @@ class Host final : LinkEvents {
   }
   bool connected() const { return link_ && link_->open(); }
 
-  bool has_slot() const { return state == HostState::kActive || state == HostState::kDraining; }
+  bool takes_events() const { return state == HostState::kActive || state == HostState::kLeaving; }
+  // Agents are, or may be, awake there.
+  bool has_slot() const { return takes_events() || state == HostState::kDraining; }
 
   // SIGKILL. It ends when it has been reaped.
   void kill(std::string reason);
@@ -109,11 +114,15 @@ class Host final : LinkEvents {
   const std::uint32_t number;  // never reused
   const std::shared_ptr<Document> document;
   HostState state = HostState::kStarting;
-  unsigned slot = 0;                 // while active or draining
+  unsigned slot = 0;                 // while active, leaving or draining
   std::uint16_t generation = 0;      // of that slot
   std::int64_t active_since_ms = 0;  // or warm
-  std::string
-      leaving{};         // why it is to be replaced though its code is the newest; empty: it is not
+  std::string why_replaced{};        // though its code is the newest; empty: it is not
+  // That it will leave was said (Leave), and it has heard so (Leaving).
+  bool leave_asked = false;
+  bool may_leave = false;
+  std::int64_t leave_asked_ms = 0;
+  std::int64_t leaving_since_ms = 0;
   bool drained = false;  // it said so: its end is no loss
   // How often it was asked to drain, and whether it may answer that it is not quiet; then when it
   // is asked again.

@@ -44,6 +44,8 @@ struct Deployment {
   std::uint32_t cpu_ms_max = 0;  // of one turn of a host's event loop; 0: any
   // In the place of EngineOptions's; absent: that one.
   std::optional<std::uint32_t> blocked_ms_max{};
+  // Migrations concern stored agents: none may be at the former code's when this one's begins.
+  bool whole_move = false;
 };
 
 // "/agents/:segment/:name/…" in the path of a URL.

@@ -52,6 +52,7 @@ net::SocketId FakeHandover::adopt(int descriptor, net::ConnectionState state) {
 SimulatedCore::SimulatedCore(os::VirtualWorld& world, const std::filesystem::path& state,
                              bool another_serves, const EngineOptions& options, FakeReport& report)
     : launcher(world) {
+  launcher.on_launch = [](FakeHost& host) { host.leaves_at_once = false; };
   auto opened = another_serves ? Registry::look(state, world) : Registry::open(state, world);
   EXPECT_TRUE(opened) << opened.error().message;
   registry = std::move(opened).value();
@@ -76,6 +77,8 @@ Simulation::Simulation(unsigned seed) : seed_(seed), random_(seed) {
   options_.state = state_;
   options_.supervisor.host_count = 1 + seed % 3;
   options_.supervisor.drain_ms = 300;
+  // In every third world slots are replaced as a whole; in the others agents move one at a time.
+  options_.supervisor.patience_ms = seed % 3 == 0 ? 0 : 400;
   options_.queue_events_max = 16;
   options_.blocked_ms_max = kBlockedMs;
   // In every fourth world hosts die by one agent's doing alone, and it is quarantined; in the
@@ -194,16 +197,13 @@ void Simulation::read(FakeHost& host) {
   Life& its = life(host);
   for (const Received& each : std::exchange(host.received, {})) {
     if (each.type == "Promote") host.received.push_back(each);
-    if (each.type == "Drain") its.draining = true;
-    if (each.type == "AgentWake") {
-      its.awake[numbers_.at(each.agent)] = 0;
-      its.asked.erase(numbers_.at(each.agent));
-    }
-    if (each.type == "SleepAccepted") {
-      const unsigned agent = numbers_.at(each.agent);
-      ASSERT_FALSE(busy(its, agent)) << "an agent was put to sleep over an event";
-      its.awake.erase(agent);
-      its.asked.erase(agent);
+    if (each.type == "Drain") its.draining = true, its.if_quiet = false;
+    if (each.type == "DrainIfQuiet") its.draining = its.if_quiet = true;
+    if (each.type == "Leave") its.leaving = true, host.send(wire::Leaving{});
+    if (each.type == "AgentMove") its.moving.insert(numbers_.at(each.agent));
+    if (each.type == "AgentWake" || each.type == "AgentElsewhere" || each.type == "SleepAccepted" ||
+        each.type == "PeerData") {
+      take_word(host, each);
     }
     if (each.type == "ProbeAlarm") {
       const Stored& agent = stored_[numbers_.at(each.agent)];
@@ -218,6 +218,91 @@ void Simulation::read(FakeHost& host) {
     its.asked.erase(agent);
     its.waiting.push_back(each);
   }
+}
+
+// Hosts of other slots reach an agent through its slot's.
+void Simulation::call_some(FakeHost& host) {
+  const unsigned agent = pick(kAgents);
+  const unsigned slot = wire::owning_slot(stored_[agent].id.bytes, options_.supervisor.host_count);
+  const auto its = [&](const Received& each) {
+    return each.type == "Promote" && each.count == slot;
+  };
+  if (calm_ || life(host).over || !one_in(3)) return;
+  if (std::any_of(host.received.begin(), host.received.end(), its)) call(host, agent);
+}
+
+// A call from inside begins in an agent that is awake; else the core is asked for the agent.
+void Simulation::call(FakeHost& host, unsigned agent) {
+  Life& its = life(host);
+  if (!its.awake.contains(agent)) {
+    if (++its.opening[agent] == 1)
+      host.send(wire::AgentOpened{stored_[agent].id, stored_[agent].name});
+    return;
+  }
+  ++counts.calls;
+  check_alone(host, agent);
+  its.asked.erase(agent);
+  its.running.push_back({.place = 0, .agent = agent, .client = -2});
+}
+
+// What the core says of agents, and other hosts' calls.
+void Simulation::take_word(FakeHost& host, const Received& word) {
+  Life& its = life(host);
+  if (word.type == "PeerData") {
+    const unsigned agent = static_cast<unsigned>(word.text[0] - '0');
+    its.hops[agent] = std::max(its.hops[agent], static_cast<unsigned>(word.text.size()));
+    ASSERT_LT(its.hops[agent], 8u) << "a call finds its agent nowhere";
+    return call(host, agent);
+  }
+  const unsigned agent = numbers_.at(word.agent);
+  const int waiting = std::exchange(its.opening[agent], 0);
+  if (word.type == "AgentElsewhere") {
+    ASSERT_FALSE(its.awake.contains(agent)) << "an agent that is here is said to be elsewhere";
+    for (int i = 0; i < waiting && word.count != 0; ++i) {
+      ++counts.relays;
+      // One character more at each hop.
+      const std::string text = std::to_string(agent) + std::string(its.hops[agent], '.');
+      host.send(wire::PeerSend{word.count, text});
+    }
+    its.hops.erase(agent);
+    return;
+  }
+  its.hops.erase(agent);
+  if (word.type == "AgentWake") {
+    its.awake[agent] = 0;
+    its.asked.erase(agent);
+    for (int i = 0; i < waiting; ++i) call(host, agent);
+    return;
+  }
+  its.opening[agent] = waiting;
+  const auto called = [&](const Running& each) { return each.agent == agent && each.client == -2; };
+  if (std::any_of(its.running.begin(), its.running.end(), called)) {
+    // It was called meanwhile: it stays.
+    return host.send(wire::AgentOpened{word.agent, stored_[agent].name});
+  }
+  ASSERT_FALSE(busy(its, agent)) << "an agent was put to sleep over an event";
+  its.awake.erase(agent);
+  its.asked.erase(agent);
+}
+
+// Those that are quiet are closed, and let go.
+void Simulation::answer_moves(FakeHost& host) {
+  Life& its = life(host);
+  if (its.moving.empty() || its.over) return;
+  auto which = its.moving.begin();
+  std::advance(which, pick(its.moving.size()));
+  const unsigned agent = *which;
+  if (busy(its, agent)) {
+    if (!one_in(8)) return;
+    ++counts.refusals;
+    host.send(wire::AgentStays{stored_[agent].id});
+  } else {
+    ++counts.moves;
+    its.awake.erase(agent);
+    its.asked.erase(agent);
+    host.send(wire::AgentMoved{stored_[agent].id});
+  }
+  its.moving.erase(which);
 }
 
 void Simulation::check_alone(const FakeHost& host, unsigned agent) {
@@ -275,7 +360,7 @@ void Simulation::begin_alarm(FakeHost& host, const Received& event) {
 void Simulation::go_on(FakeHost& host) {
   Life& its = life(host);
   if (its.running.empty()) return;
-  const std::size_t which = pick(its.running.size());
+  std::size_t which = pick(its.running.size());
   Running& running = its.running[which];
   if (!std::exchange(running.durable, true) && running.client >= 0) {
     clients_[static_cast<std::size_t>(running.client)].durable.insert(running.number);
@@ -283,6 +368,7 @@ void Simulation::go_on(FakeHost& host) {
   }
   const Running done = running;
   its.running.erase(its.running.begin() + static_cast<std::ptrdiff_t>(which));
+  if (done.client == -2) return;
   if (done.client < 0) return end_alarm(host, done);
   if (one_in(6)) set_alarm(host, done.agent);
   if (!host.alive()) return;
@@ -334,6 +420,10 @@ void Simulation::sleep(FakeHost& host) {
 void Simulation::drain(FakeHost& host) {
   Life& its = life(host);
   if (!its.draining || its.over) return;
+  if (its.if_quiet && !(its.running.empty() && its.waiting.empty())) {
+    its.draining = its.if_quiet = false;
+    return host.send(wire::NotQuiet{});
+  }
   while (!its.running.empty() && host.alive()) go_on(host);
   if (!host.alive()) return;
   its.over = true;
@@ -345,6 +435,7 @@ void Simulation::drain(FakeHost& host) {
 void Simulation::kill(FakeHost& host) {
   life(host).over = true;
   ++counts.kills;
+  counts.leaving_kills += life(host).leaving ? 1 : 0;
   host.die();
 }
 
@@ -355,8 +446,10 @@ void Simulation::act(FakeHost& host) {
   }
   read(host);
   const unsigned what = pick(60);
-  if (what < 20) return begin(host);
-  if (what < 44) return go_on(host);
+  if (what < 18) return begin(host);
+  if (what < 38) return go_on(host);
+  if (what < 40) return call_some(host);
+  if (what < 44) return answer_moves(host);
   if (what < 50) return sleep(host);
   if (what < 56) return drain(host);
   if (poison_ || !one_in(6)) return;
@@ -371,7 +464,8 @@ void Simulation::step() {
     client_writes();
   } else if (what < 43) {
     world_.advance(pick(50));
-  } else if (what < 44 && one_in(4)) {
+  } else if (what < 44 && one_in(3)) {
+    deployment_.whole_move = one_in(4);
     core().engine->deploy(deployment_);
     ++counts.deploys;
     world_.settle();
@@ -482,7 +576,7 @@ void Simulation::settle_all() {
       host->blocked = false;
       read(*host);
       drain(*host);
-      for (int i = 0; i < 40 && host->alive(); ++i) begin(*host), go_on(*host);
+      for (int i = 0; i < 40 && host->alive(); ++i) begin(*host), go_on(*host), answer_moves(*host);
     }
     clients_read();
   }

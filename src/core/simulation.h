@@ -1,9 +1,9 @@
 // The core in a simulated world, driven by one seed: clients write, agents work and set alarms, and
 // at random moments hosts are killed, stop turning, are ended by their own agents, code is
-// replaced, and one core hands everything to another. This is the world around the cores: what
-// clients have sent and got, what agents' databases hold, and hosts that behave as the real ones
-// promise to. It checks as it goes; what must hold is said at `Simulation::step` and
-// `Simulation::settle_all`.
+// replaced, agents call each other, and one core hands everything to another. This is the world
+// around the cores: what clients have sent and got, what agents' databases hold, and hosts that
+// behave as the real ones promise to. It checks as it goes; what must hold is said at
+// `Simulation::step` and `Simulation::settle_all`.
 #pragma once
 
 #include <deque>
@@ -73,7 +73,8 @@ class Simulation {
   // Whether the seed did what it is for; for all seeds together.
   struct Counts {
     std::uint64_t messages = 0, hosts = 0, kills = 0, hangs = 0, deploys = 0, alarms = 0,
-                  alarm_retries = 0, handovers = 0, returns = 0, quarantines = 0;
+                  alarm_retries = 0, handovers = 0, returns = 0, quarantines = 0, moves = 0,
+                  refusals = 0, calls = 0, relays = 0, leaving_kills = 0;
   };
   Counts counts;
 
@@ -99,7 +100,7 @@ class Simulation {
   struct Running {
     std::uint32_t place;
     unsigned agent;
-    int client = -1;  // -1: an alarm
+    int client = -1;  // -1: an alarm; -2: a call from inside, without a place
     int number = 0;
     std::int64_t scheduled_ms = 0;
     std::uint32_t retries = 0;
@@ -110,7 +111,12 @@ class Simulation {
     std::vector<Running> running;
     std::map<unsigned, std::uint64_t> awake;  // agent to events seen since its wake
     std::set<unsigned> asked;                 // to let it sleep, and nothing has come since
+    std::set<unsigned> moving;                // asked to move
+    std::map<unsigned, int> opening;          // calls that wait for the core's word of their agent
+    std::map<unsigned, unsigned> hops;        // of calls that came from elsewhere, by agent
+    bool leaving = false;
     bool draining = false;
+    bool if_quiet = false;  // it may answer that it is not
     bool over = false;
   };
 
@@ -131,6 +137,10 @@ class Simulation {
   void set_alarm(FakeHost& host, unsigned agent);
   void sleep(FakeHost& host);
   void drain(FakeHost& host);
+  void call_some(FakeHost& host);
+  void call(FakeHost& host, unsigned agent);
+  void take_word(FakeHost& host, const Received& word);
+  void answer_moves(FakeHost& host);
   void kill(FakeHost& host);
   void note_ends();
   bool busy(const Life& life, unsigned agent) const;

@@ -27,6 +27,11 @@ void add(Simulation::Counts& sum, const Simulation::Counts& one) {
   sum.handovers += one.handovers;
   sum.returns += one.returns;
   sum.quarantines += one.quarantines;
+  sum.moves += one.moves;
+  sum.refusals += one.refusals;
+  sum.calls += one.calls;
+  sum.relays += one.relays;
+  sum.leaving_kills += one.leaving_kills;
 }
 
 void run(unsigned seed, Simulation::Counts& sum) {
@@ -49,17 +54,23 @@ TEST(SimulationTest, LosesNothingRepeatsNothingAndKeepsOrder) {
   for (unsigned seed = first; seed <= last && !HasFailure(); ++seed) run(seed, sum);
   std::printf(
       "%llu messages, %llu hosts, %llu killed, %llu hung, %llu deploys, %llu alarms (%llu again), "
-      "%llu handovers (%llu called off), %llu sockets of quarantined agents closed\n",
+      "%llu handovers (%llu called off), %llu sockets of quarantined agents closed, %llu agents "
+      "moved "
+      "(%llu times not yet), %llu hosts killed while they left, %llu calls (%llu relayed)\n",
       static_cast<unsigned long long>(sum.messages), static_cast<unsigned long long>(sum.hosts),
       static_cast<unsigned long long>(sum.kills), static_cast<unsigned long long>(sum.hangs),
       static_cast<unsigned long long>(sum.deploys), static_cast<unsigned long long>(sum.alarms),
       static_cast<unsigned long long>(sum.alarm_retries),
       static_cast<unsigned long long>(sum.handovers), static_cast<unsigned long long>(sum.returns),
-      static_cast<unsigned long long>(sum.quarantines));
+      static_cast<unsigned long long>(sum.quarantines), static_cast<unsigned long long>(sum.moves),
+      static_cast<unsigned long long>(sum.refusals),
+      static_cast<unsigned long long>(sum.leaving_kills),
+      static_cast<unsigned long long>(sum.calls), static_cast<unsigned long long>(sum.relays));
   if (only > 0 || HasFailure()) return;
   EXPECT_GT(sum.messages, last * 100u);
-  for (const std::uint64_t rare : {sum.kills, sum.hangs, sum.deploys, sum.alarms, sum.alarm_retries,
-                                   sum.handovers, sum.returns, sum.quarantines}) {
+  for (const std::uint64_t rare :
+       {sum.kills, sum.hangs, sum.deploys, sum.alarms, sum.alarm_retries, sum.handovers,
+        sum.returns, sum.quarantines, sum.moves, sum.refusals, sum.leaving_kills, sum.relays}) {
     EXPECT_GT(rare, 0u) << "something that the seeds are for has not happened";
   }
 }

@@ -8,13 +8,6 @@ namespace hearth::core {
 namespace {
 // A host that lived shorter than this died at its start, as far as the back-off is concerned.
 constexpr std::int64_t kShortLifeMs = 1'000;
-constexpr std::uint32_t kLookAgainMs = 25;  // whether a host has become quiet
-// What comes for a host that is asked whether it is quiet waits for its answer: not long, and after
-// each refusal a little longer, for hosts where something is always at work for a moment.
-constexpr std::uint32_t kQuietMs = 100;
-constexpr std::uint32_t kQuietMoreMs = 50;
-constexpr std::uint32_t kQuietMsMax = 500;
-constexpr std::int64_t kAskAgainMs = 250;
 // From here on those who wait are told instead of queued.
 constexpr unsigned kDeathsUntilUnavailable = 3;
 
@@ -24,10 +17,12 @@ struct LifeMessages {
   std::function<void(const wire::LoadFailed&)> load_failed;
   std::function<void()> drained;
   std::function<void()> not_quiet;
+  std::function<void()> may_leave;
   void on(const wire::Ready& message) { ready(message); }
   void on(const wire::LoadFailed& message) { load_failed(message); }
   void on(const wire::Drained&) { drained(); }
   void on(const wire::NotQuiet&) { not_quiet(); }
+  void on(const wire::Leaving&) { may_leave(); }
   template <typename Message>
   void on(const Message&) {}
 };
@@ -36,7 +31,8 @@ bool is_life_message(std::string_view frame) {
   if (frame.empty()) return false;
   const auto type = static_cast<wire::MessageType>(static_cast<std::uint8_t>(frame[0]));
   return type == wire::MessageType::kReady || type == wire::MessageType::kLoadFailed ||
-         type == wire::MessageType::kDrained || type == wire::MessageType::kNotQuiet;
+         type == wire::MessageType::kDrained || type == wire::MessageType::kNotQuiet ||
+         type == wire::MessageType::kLeaving;
 }
 }  // namespace
 
@@ -57,8 +53,9 @@ Supervisor::~Supervisor() {
   world_.loop.cancel(patience_timer_);
 }
 
-std::uint64_t Supervisor::deploy(std::string worker_json) {
+std::uint64_t Supervisor::deploy(std::string worker_json, bool whole) {
   desired_ = std::make_shared<Document>();
+  desired_->whole = whole;
   desired_->version = ++last_version_;
   desired_->json = std::move(worker_json);
   deaths_at_start_ = 0;
@@ -71,8 +68,8 @@ std::uint64_t Supervisor::deploy(std::string worker_json) {
 }
 
 void Supervisor::replace(Host& host, std::string why) {
-  if (stopping_ || host.state != HostState::kActive || !host.leaving.empty()) return;
-  host.leaving = std::move(why);
+  if (stopping_ || host.state != HostState::kActive || !host.why_replaced.empty()) return;
+  host.why_replaced = std::move(why);
   balance();
 }
 
@@ -103,7 +100,7 @@ void Supervisor::stop(std::uint32_t deadline_ms, std::function<void()> done,
   const std::size_t count = hosts_.size();
   for (std::size_t i = 0; i < count; ++i) {
     Host& host = *hosts_[i];
-    if (host.state == HostState::kActive) {
+    if (host.state == HostState::kActive || host.state == HostState::kLeaving) {
       drain(host, deadline_ms);
     } else if (host.state != HostState::kDraining) {
       host.kill("hearth is shutting down");
@@ -132,7 +129,7 @@ Status Supervisor::on_host_frame(Host& host, std::string_view frame) {
   LifeMessages messages{
       [&](const wire::Ready& message) { on_ready(host, message.json); },
       [&](const wire::LoadFailed& message) { on_load_failed(host, message.json); },
-      [&] { on_drained(host); }, [&] { on_not_quiet(host); }};
+      [&] { on_drained(host); }, [&] { on_not_quiet(host); }, [&] { on_may_leave(host); }};
   return wire::dispatch<wire::Direction::kToCore>(frame, messages);
 }
 
@@ -169,7 +166,7 @@ void Supervisor::on_load_failed(Host& host, std::string_view json) {
 }
 
 void Supervisor::on_drained(Host& host) {
-  if (host.state != HostState::kDraining && host.state != HostState::kActive) return;
+  if (!host.has_slot()) return;
   // Its databases are closed and its progress page will not change: the slot is free, the process
   // may take its time to exit.
   host.retire();
@@ -178,9 +175,9 @@ void Supervisor::on_drained(Host& host) {
 }
 
 void Supervisor::on_host_ended(Host& host) {
-  const HostState before = host.state;
+  const bool had_slot = host.has_slot();
   if (!stopping_ && !host.drained && !host.document->failed) note_death(host);
-  if (before == HostState::kActive || before == HostState::kDraining) leave_slot(host);
+  if (had_slot) leave_slot(host);
   host.state = HostState::kEnded;
   forget(host);
   stopping_ ? tell_stopped() : balance();
@@ -195,7 +192,8 @@ void Supervisor::note_death(const Host& host) {
               "host " + std::to_string(host.number) +
                   (host.state == HostState::kStarting ? " died while starting: " : " died: ") +
                   host.ending());
-  if (host.looks_stopped > 0) return;  // by somebody: it says nothing of the code
+  // By somebody, or of code that has been replaced: it says nothing of what is served.
+  if (host.looks_stopped > 0 || slots_[host.slot].leaving == &host) return;
   if (!at_start) {
     deaths_at_start_ = 0;
     return;
@@ -261,6 +259,7 @@ void Supervisor::balance() {
   }
   fill_slots();
   replace_old();
+  look_for_impatience();
   start_missing();
   tell_switched();
   const bool some_empty = std::any_of(slots_.begin(), slots_.end(),
@@ -270,36 +269,6 @@ void Supervisor::balance() {
   if (deaths_at_start_ >= kDeathsUntilUnavailable) {
     set_unavailable("{\"message\":\"the code's hosts end as soon as they start; see the log\"}");
   }
-}
-
-// A slot moves to the new build between its events: while something that takes long is at work
-// there, it goes on and gets what comes for it, until patience ends.
-void Supervisor::drain_if_quiet(Host& host) {
-  const std::int64_t now_ms = world_.clock.steady_ms();
-  if (replacing_since_ms_ < 0) replacing_since_ms_ = now_ms;
-  const std::int64_t left_ms = replacing_since_ms_ + options_.patience_ms - now_ms;
-  if (left_ms <= 0) return drain(host, options_.drain_ms);
-  if (now_ms < host.ask_again_ms || !events_.is_quiet(host)) return look_again();
-  host.state = HostState::kDraining;
-  host.may_stay = true;
-  host.go_on();
-  host.send(wire::DrainIfQuiet{std::min(kQuietMs + host.drains * kQuietMoreMs, kQuietMsMax)});
-  // A loop that is blocked answers late.
-  end_unless_drained(host, static_cast<std::uint32_t>(left_ms) + options_.drain_ms);
-}
-
-void Supervisor::look_again() {
-  world_.loop.cancel(patience_timer_);
-  patience_timer_ = world_.loop.after(kLookAgainMs, [this] { balance(); });
-}
-
-void Supervisor::on_not_quiet(Host& host) {
-  if (host.state != HostState::kDraining || !std::exchange(host.may_stay, false)) return;
-  if (stopping_) return drain(host, options_.drain_ms);
-  host.state = HostState::kActive;
-  host.ask_again_ms = world_.clock.steady_ms() + kAskAgainMs;
-  events_.on_stays(host);
-  balance();
 }
 
 void Supervisor::tell_switched() {
@@ -325,40 +294,8 @@ void Supervisor::fill_slots() {
     if (slots_[slot].host != nullptr) continue;
     Host* host = warm_host();
     if (host == nullptr) return;
+    if (slots_[slot].leaving != nullptr && host->document->whole) continue;
     promote(slot, *host);
-  }
-}
-
-void Supervisor::replace_old() {
-  const std::shared_ptr<Document> wanted = target();
-  if (!wanted || !wanted->loaded) return;
-  std::vector<Host*> old;
-  for (const Slot& slot : slots_) {
-    if (slot.host && outdated(*slot.host, wanted) && slot.host->state == HostState::kActive) {
-      old.push_back(slot.host);
-    }
-  }
-  // Patience is for each replacement anew.
-  if (std::all_of(slots_.begin(), slots_.end(),
-                  [&](const Slot& slot) { return slot.host && !outdated(*slot.host, wanted); })) {
-    replacing_since_ms_ = -1;
-  }
-  if (count(HostState::kWarm, wanted.get()) >= old.size()) {
-    for (Host* host : old) {
-      drain_if_quiet(*host);
-    }
-  }
-  // Spares of other documents serve until here, should an active host die meanwhile.
-  const bool replaced = std::all_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
-    return slot.host && (!outdated(*slot.host, wanted) ||
-                         (slot.host->state == HostState::kDraining && !slot.host->may_stay));
-  });
-  for (const auto& host : hosts_) {
-    if (host->document == wanted) continue;
-    if (host->state == HostState::kStarting || (host->state == HostState::kWarm && replaced)) {
-      host->drained = true;  // its end is no loss
-      host->kill("a newer build took its place");
-    }
   }
 }
 
@@ -463,8 +400,13 @@ Host* Supervisor::find(std::uint32_t number) const {
 
 void Supervisor::leave_slot(Host& host) {
   Slot& slot = slots_[host.slot];
-  if (slot.host != &host) return;
-  slot.host = nullptr;
+  if (slot.host == &host) {
+    slot.host = nullptr;
+  } else if (slot.leaving == &host) {
+    slot.leaving = nullptr;
+  } else {
+    return;
+  }
   host.state = HostState::kEnded;
   events_.on_slot_lost(host);
 }

@@ -1,7 +1,10 @@
 // Keeps the slots filled: starts hosts, one spare ahead, promotes them, and replaces those that die
-// or run an older document. A slot never has two hosts: the next is promoted only when the last has
-// ended (reaped, or drained), which is what makes an agent live in one place. Hosts that die at
-// once, again and again, are started more and more slowly, and loudly. Loop thread.
+// or run an older document. A slot has one host that takes what comes, and at most one more that
+// leaves: the next has its place already, and it keeps the agents that are awake there until they
+// move, for so long as there is patience, and is drained then. After a death the next is promoted
+// when the last has been reaped; so it is with code whose migrations concern agents, which none may
+// have at the former's: there the old host is drained first. Hosts that die at once, again and
+// again, are started more and more slowly, and loudly. Loop thread.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +22,10 @@ struct SupervisorOptions {
   unsigned host_count = 1;
   bool spare = true;
   std::uint32_t drain_ms = 2'000;  // for a replaced host to finish what has begun
-  // How long a host that is to be replaced goes on while something lasts there (on_quiet).
+  // How long a host that is replaced goes on while something lasts there. 0: it is drained at once.
   std::uint32_t patience_ms = 0;
+  // There only handlers and streams are waited for: whoever edits code wants to see it.
+  bool hurry = false;
   std::uint32_t load_ms_max = 60'000;  // for a bundle to load
   std::uint32_t backoff_ms = 100;      // doubled at each death at start
   std::uint32_t backoff_ms_max = 10'000;
@@ -37,7 +42,9 @@ class SupervisorEvents {
   virtual void on_promoted(Host& host) = 0;
   // It was asked whether it is quiet, and is not: it goes on and takes events again.
   virtual void on_stays(Host& host) = 0;
-  // The slot `host.slot` is empty; `host.events()` holds what it had not finished.
+  // The next host gets the slot `host.slot`; this one keeps what is at work there.
+  virtual void on_leaving(Host& host) = 0;
+  // It has left the slot `host.slot`; `host.events()` holds what it had not finished.
   virtual void on_slot_lost(Host& host) = 0;
   virtual void on_loaded(const Document& document, std::string_view json) = 0;
   virtual void on_load_failed(const Document& document, std::string_view json) = 0;
@@ -60,10 +67,12 @@ class Supervisor final : HostEvents {
   ~Supervisor() override;
 
   // What hosts run from now on. Those that run something else are replaced once as many are ready.
-  // The document's version.
-  std::uint64_t deploy(std::string worker_json);
+  // The document's version. `whole`: a slot's host is drained before the next is promoted.
+  std::uint64_t deploy(std::string worker_json, bool whole = false);
   // Puts another host in the place of this one, between events, when one is ready.
   void replace(Host& host, std::string why);
+  // Of one that leaves nothing is known to be left: it ends, unless it says that something is.
+  void let_end(Host& host);
   // Drains every host; `done` once, when all are gone. Those that are not `grace_ms` after the
   // deadline they were given are killed.
   void stop(std::uint32_t deadline_ms, std::function<void()> done, std::uint32_t grace_ms = 0);
@@ -81,6 +90,8 @@ class Supervisor final : HostEvents {
     Host* host = slots_[slot].host;
     return host != nullptr && host->state == HostState::kActive ? host : nullptr;
   }
+  // The host that has left that slot to another and is not gone, or null.
+  Host* leaving(unsigned slot) const { return slots_[slot].leaving; }
   // Why no host can be had, or empty while one may come.
   const std::string& unavailable() const { return unavailable_; }
   template <typename Visit>
@@ -96,7 +107,8 @@ class Supervisor final : HostEvents {
 
  private:
   struct Slot {
-    Host* host = nullptr;  // active or draining
+    Host* host = nullptr;     // active or draining
+    Host* leaving = nullptr;  // the one before: leaving or draining
     std::uint16_t generation = 0;
   };
 
@@ -117,6 +129,9 @@ class Supervisor final : HostEvents {
   void promote(unsigned slot, Host& host);
   void drain(Host& host, std::uint32_t deadline_ms);
   void drain_if_quiet(Host& host);
+  void leave(Host& host);
+  void on_may_leave(Host& host);
+  void look_for_impatience();
   void end_unless_drained(Host& host, std::uint32_t deadline_ms);
   void on_not_quiet(Host& host);
   void leave_slot(Host& host);
@@ -130,7 +145,7 @@ class Supervisor final : HostEvents {
   std::shared_ptr<Document> target() const;
   Host* warm_host() const;
   static bool outdated(const Host& host, const std::shared_ptr<Document>& wanted) {
-    return host.document != wanted || !host.leaving.empty();
+    return host.document != wanted || !host.why_replaced.empty();
   }
   std::size_t count(HostState state, const Document* document) const;
 

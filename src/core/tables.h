@@ -13,6 +13,7 @@
 
 #include "core/flat_map.h"
 #include "core/host.h"
+#include "core/moves.h"
 #include "net/server.h"
 
 namespace hearth::core {
@@ -37,7 +38,8 @@ struct Agent {
   Connection* first = nullptr;    // its sockets, in the order in which they came
   Connection* last = nullptr;
   std::unique_ptr<AutoResponse> auto_response;
-  std::uint32_t event_timeout_ms = 0;  // of its WebSocket handlers; 0: none
+  std::uint32_t event_timeout_ms = 0;                // of its WebSocket handlers; 0: none
+  std::unique_ptr<AgentMove> move;                   // while its host leaves the slot
   std::unique_ptr<std::deque<ConnectionId>> paused;  // while crowded, in the order of their pause
 
   bool idle() const { return host == nullptr && events_held == 0 && first == nullptr; }

@@ -84,6 +84,18 @@ struct Reader {
   void on(const wire::HostServes& m) {
     add({.type = "HostServes", .number = m.host, .count = m.host_slot});
   }
+  void on(const wire::Leave&) {
+    if (host.leaves_at_once)
+      host.send(wire::Leaving{});
+    else
+      add({.type = "Leave"});
+  }
+  void on(const wire::AgentMove& m) {
+    add({.type = "AgentMove", .agent = m.agent, .number = m.hurry, .count = m.patience_ms});
+  }
+  void on(const wire::AgentElsewhere& m) {
+    add({.type = "AgentElsewhere", .agent = m.agent, .count = m.host});
+  }
   void on(const wire::Drain&) { add({.type = "Drain"}); }
   void on(const wire::DrainIfQuiet& m) { add({.type = "DrainIfQuiet", .count = m.patience_ms}); }
   void on(const wire::AutoResponded& m) {

@@ -73,7 +73,8 @@ class FakeHost final : public os::StreamEvents {
   void mark(const AgentId* agent);
   // Its event loop turns.
   void turn() { page_.heartbeat.fetch_add(1); }
-  bool blocked = false;  // its event loop does not turn
+  bool leaves_at_once = true;  // answers Leave by itself
+  bool blocked = false;        // its event loop does not turn
 
  private:
   friend struct Reader;

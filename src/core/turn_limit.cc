@@ -48,7 +48,7 @@ void TurnLimit::arm() {
 
 void TurnLimit::look() {
   supervisor_.for_each_host([this](Host& host) {
-    if (host.state == HostState::kActive) look_at(host);
+    if (host.takes_events()) look_at(host);
   });
   arm();
 }

@@ -134,7 +134,8 @@ void App::make_engine() {
   options.supervisor.host_count = options_.hosts;
   options.supervisor.spare = !options_.inspect;
   if (dev()) options.supervisor.load_ms_max = kDevLoadMs;
-  options.supervisor.patience_ms = dev() ? 0 : kPatienceMs;
+  options.supervisor.patience_ms = kPatienceMs;
+  options.supervisor.hurry = dev();
   options.blocked_ms_max = hang_timeout_ms(0);
   options.answer_ms_max = options_.request_timeout_s * 1'000;
   options.quarantine_deaths = options_.quarantine_deaths;

@@ -138,8 +138,12 @@ void Deployer::deploy(Candidate candidate, Done done) {
   running_ = std::make_unique<Running>();
   running_->candidate = std::move(candidate);
   running_->done = std::move(done);
+  core::Deployment& deployment = running_->candidate.deployment;
+  deployment.whole_move =
+      std::any_of(running_->candidate.plans.begin(), running_->candidate.plans.end(),
+                  [](const project::MigrationPlan& plan) { return plan.touches_agents(); });
   began_ms_ = world_.clock.steady_ms();
-  running_->number = engine_.deploy(running_->candidate.deployment);
+  running_->number = engine_.deploy(deployment);
 }
 
 void Deployer::finish(Outcome outcome) {

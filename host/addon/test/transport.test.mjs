@@ -49,6 +49,8 @@ test('every message of the core reaches its handler with its fields', async (t) 
     ['ProbeAlarm', { agent }, ['probeAlarm', 3, id]],
     ['Scheduled', { slot: 1, cron: '* * * * *', scheduled_ms: 60000, worker: 2 }, ['scheduled', 1, '* * * * *', 60000, 2]],
     ['HostServes', { host_slot: 1, host: 70000 }, ['hostServes', 1, 70000]],
+    ['Leave', {}, ['leave']], ['AgentMove', { agent, patience_ms: 100, hurry: 1 }, ['agentMove', 3, id, 100, 1]],
+    ['AgentElsewhere', { agent, host: 70000 }, ['agentElsewhere', 3, id, 70000]],
     ['PeerData', { peer: 1, data: 'abc' }, ['peerData', 1, 'bytes:abc']],
     ['PeerGone', { peer: 1 }, ['peerGone', 1]],
     ['Drain', { deadline_ms: 5000 }, ['drain', 5000]],
@@ -74,7 +76,8 @@ addon.start({ configure() {
   addon.send(null, 5, 'lone \\ud800 surrogate'); addon.send(null, 5, new Float64Array(1));
   addon.sendMany(null, [1, 2 ** 52], 'all'); addon.closeSocket(null, 5, 1000, 'bye'); addon.attach(null, 5, null);
   addon.autoResponse(null, 3, '${id}', 'ping', 'pong'); addon.autoResponse(null, 3, '${id}', null, null);
-  addon.agentOpened(3, '${id}', 'n'); addon.agentSleep(3, '${id}', 7); addon.agentRehearsed(3, '${id}', '{}'); addon.alarmDone(null, 3, '${id}', 1, 1795333227487);
+  addon.agentOpened(3, '${id}', 'n'); addon.agentSleep(3, '${id}', 7); addon.agentRehearsed(3, '${id}', '{}');
+  addon.leaving(); addon.agentMoved(3, '${id}'); addon.agentStays(3, '${id}'); addon.alarmDone(null, 3, '${id}', 1, 1795333227487);
   addon.peerSend(null, 2, bytes('abc')); addon.log(2, '{}');
 } });`);
   core.send('Configure', { json: '' });
@@ -100,6 +103,7 @@ addon.start({ configure() {
     ['Attach', { connection: 5, attachment: '' }],
     ['AutoResponse', { agent, enabled: 1, request: 'ping', response: 'pong' }], ['AutoResponse', { agent, enabled: 0, request: '', response: '' }],
     ['AgentOpened', { agent, name: 'n' }], ['AgentSleep', { agent, events: 7 }], ['AgentRehearsed', { agent, json: '{}' }],
+    ['Leaving', {}], ['AgentMoved', { agent }], ['AgentStays', { agent }],
     ['AlarmDone', { agent, outcome: 1, scheduled_ms: 1795333227487 }], ['PeerSend', { peer: 2, data: 'abc' }], ['Log', { level: 2, json: '{}' }],
   ];
   for (const [type, fields] of expected) {
@@ -117,7 +121,7 @@ addon.start({ configure() {
   const wrong = [];
   const odd = [undefined, null, {}, [], 'x', -1, 1.5, NaN, 2 ** 60, Symbol('s'), 1n, () => {}, new Proxy({}, {}), true, database('x')];
   for (const [name, call] of Object.entries(addon)) {
-    if (['start', 'drained', 'notQuiet', 'newConnection', 'marks', 'log', 'reportAlarm', 'openDatabase'].includes(name)) continue;
+    if (['start', 'drained', 'notQuiet', 'leaving', 'newConnection', 'marks', 'log', 'reportAlarm', 'openDatabase'].includes(name)) continue;
     for (let place = 0; place < 8; place++) for (const value of odd) {
       const values = [null, 1, 2, 'a', 'b', 1, 'c', 'd'];
       values[place] = value;

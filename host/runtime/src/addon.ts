@@ -38,6 +38,12 @@ export interface Handlers {
   hostServes(hostSlot: number, host: number): void;
   peerData(peer: number, data: Uint8Array): void;
   peerGone(peer: number): void;
+  /** Another host gets this one's slot: answered by leaving(). */
+  leave(): void;
+  /** The agent is to go there: answered by agentMoved() or, once the patience is over, by agentStays(). */
+  agentMove(namespace: number, id: string, patienceMs: number, hurry: 0 | 1): void;
+  /** Answers agentOpened: it is on the host with that number, or with 0 on the slot's next. */
+  agentElsewhere(namespace: number, id: string, host: number): void;
   drain(deadlineMs: number): void;
   drainIfQuiet(patienceMs: number): void;
   autoResponded(connection: number, atMs: number): void;
@@ -135,6 +141,10 @@ export interface Addon {
   /** How long a handler of the agent's WebSocket events may run; 0: no limit. */
   eventTimeout(gate: Database | null, namespace: number, id: string, timeoutMs: number): void;
   agentOpened(namespace: number, id: string, name: string): void;
+  leaving(): void;
+  /** Waits for the disk until what was closed is closed. */
+  agentMoved(namespace: number, id: string): void;
+  agentStays(namespace: number, id: string): void;
   agentSleep(namespace: number, id: string, events: number): void;
   agentWorking(namespace: number, id: string, working: 0 | 1): void;
   /** Answers agentRehearse: "" when the agent started, else the fault as JSON. */

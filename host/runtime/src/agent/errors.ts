@@ -55,6 +55,16 @@ export function isRefusal(error: unknown): boolean {
   return typeof error === "object" && error !== null && refusals.has(error);
 }
 
+/** The agent is awake on another host of its slot, or belongs there: `host` by its number, or 0 for the slot's next. */
+export class Elsewhere extends Error {
+  readonly host: number;
+  constructor(host: number) {
+    super("This agent is awake on another host of hearth's; ask again.");
+    this.host = host;
+    refusals.add(this);
+  }
+}
+
 /** What the callers of an agent get that was reset, made from the reason given. */
 export function resetError(reason: unknown, extra?: Partial<PlatformError>): PlatformError {
   let error: PlatformError;

@@ -182,9 +182,19 @@ export class FacetTable {
     return false;
   }
 
+  get engaged(): boolean {
+    for (const facet of this.#running.values()) if (facet.agent?.engaged) return true;
+    return false;
+  }
+
   get working(): boolean {
     for (const facet of this.#running.values()) if (facet.agent?.working) return true;
     return false;
+  }
+
+  get allDurable(): boolean {
+    for (const facet of this.#running.values()) if (facet.agent?.allDurable === false) return false;
+    return true;
   }
 
   async whenAllDurable(): Promise<void> {

@@ -4,7 +4,7 @@
 // between, and run interleaved at their awaits. Nothing of a life runs once it is broken.
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Database } from "../addon.ts";
-import { BLOCKED_TOO_LONG, expectReset, overloaded, resetError, storageError } from "./errors.ts";
+import { BLOCKED_TOO_LONG, Elsewhere, expectReset, overloaded, resetError, storageError } from "./errors.ts";
 import type { AgentClass, AgentHost, UserObject } from "./host.ts";
 import { callFetch } from "./fetch_event.ts";
 import type { FacetTable } from "./facets.ts";
@@ -58,6 +58,8 @@ export class Agent implements AgentInstance, StorageOwner {
   running = 0;
   /** What else keeps the agent resident: timers, streams, live sockets. */
   holds = 0;
+  /** Of these, what may be cut for new code in `dev`: all but streams. */
+  lightHolds = 0;
   /** Errors that the SDK kept from us, of handlers that are about to end: in that order. */
   swallowed: unknown[] | null = null;
   /** Why it must not retry its alarm: abort(reason, { retryAlarm: false }). */
@@ -99,6 +101,9 @@ export class Agent implements AgentInstance, StorageOwner {
 
   get durable(): boolean { return this.#database === null || this.#database.durable; }
 
+  /** So it is, and its facets. */
+  get allDurable(): boolean { return this.durable && (this.facets?.allDurable ?? true); }
+
   get insideTransaction(): boolean { return this.transactionScope?.getStore() === true; }
 
   get state(): DurableObjectState {
@@ -123,8 +128,17 @@ export class Agent implements AgentInstance, StorageOwner {
   }
 
   get busy(): boolean {
-    return this.running > 0 || this.holds > 0 || this.#waiting !== null || this.#shut > 0 ||
-           (this.#phase !== Phase.Ready && this.#phase !== Phase.Idle) || (this.facets?.busy ?? false);
+    return this.holds > 0 || this.#underWay || (this.facets?.busy ?? false);
+  }
+
+  /** The same without what it may be cut off from. */
+  get engaged(): boolean {
+    return this.holds > this.lightHolds || this.#underWay || (this.facets?.engaged ?? false);
+  }
+
+  get #underWay(): boolean {
+    return this.running > 0 || this.#waiting !== null || this.#shut > 0 ||
+           (this.#phase !== Phase.Ready && this.#phase !== Phase.Idle);
   }
 
   // ---- events ----------------------------------------------------------------------------------
@@ -159,7 +173,10 @@ export class Agent implements AgentInstance, StorageOwner {
           operation.kind === "fetch" ? () => callFetch(agent, operation.request)
                                      : () => operation.invoke(agent.object!, agent),
           resolve, reject, cause),
-        fail: reject,
+        fail: (reason) => {
+          if (reason instanceof Elsewhere && operation.elsewhere) operation.elsewhere(reason.host).then(resolve, reject);
+          else reject(reason);
+        },
       });
     });
   }
@@ -251,15 +268,17 @@ export class Agent implements AgentInstance, StorageOwner {
     enter(this);
   }
 
-  hold(): () => void {
+  hold(light = false): () => void {
     let held = true;
     this.lastSweep = clock.sweep;
     this.holds++;
+    if (light) this.lightHolds++;
     return () => {
       if (!held) return;
       held = false;
       this.lastSweep = clock.sweep;
       this.holds--;
+      if (light) this.lightHolds--;
     };
   }
 

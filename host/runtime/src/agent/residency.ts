@@ -1,9 +1,10 @@
 // The table of agents that are resident on this host: opens them (by a call from inside, or because
 // the core announces an event), keeps one life of each, and lets the idle ones go. The core is told
 // of an agent before it is constructed, and answers with its sockets.
-import { isExpectedReset, isRefusal, refusal } from "./errors.ts";
+import { Elsewhere, isExpectedReset, isRefusal, refusal } from "./errors.ts";
 import type { AgentClass, AgentHost } from "./host.ts";
 import { Agent, type AgentEvent, type AgentKeeper, clock } from "./instance.ts";
+import { Moves } from "./moves.ts";
 import { currentAgent } from "./scope.ts";
 import { AgentSockets, SocketTable } from "./sockets.ts";
 import { DurableObjectState } from "./state.ts";
@@ -61,6 +62,11 @@ export class Resident implements AgentKeeper {
 
   get life(): Agent | null {
     return this.#agent;
+  }
+
+  /** The core has told of it. */
+  get announced(): boolean {
+    return this.#announced;
   }
 
   agentClass(): AgentClass {
@@ -128,6 +134,7 @@ export class Residency implements Dispatcher {
   readonly sockets: SocketTable;
   hostSlot = 0;
   hostCount = 1;
+  readonly moves: Moves;
   readonly #residents: Map<string, Resident>[];
   /** Sockets of agents that sleep, whose other ends are held by code: by the agent's path. */
   readonly #parked = new Map<string, AgentSockets>();
@@ -136,6 +143,7 @@ export class Residency implements Dispatcher {
   constructor(host: AgentHost) {
     this.host = host;
     this.sockets = new SocketTable(host.addon, host.faults);
+    this.moves = new Moves(this);
     this.#residents = host.namespaces.map(() => new Map());
   }
 
@@ -236,14 +244,28 @@ export class Residency implements Dispatcher {
       this.host.addon.agentOpened(namespace, id, resident.address.name);
       return;
     }
-    resident.dropped();
-    this.#remove(resident);
+    this.drop(resident);
   }
 
-  #remove(resident: Resident): void {
+  /** Its life is over, its database closed. */
+  drop(resident: Resident): void {
+    resident.dropped();
     const { address: { namespace, id }, path, sockets } = resident;
     this.#residents[namespace]!.delete(id);
     if (sockets.size > 0) this.#parked.set(path, sockets);
+  }
+
+  /** The slot gets another host. Agents that sleep here with sockets that code holds are awake until then. */
+  leave(): void {
+    for (const { namespace, id, name } of [...this.#parked.values()]) this.open({ namespace, id, name });
+  }
+
+  /** It was to be opened here: whoever waits for it asks there. */
+  elsewhere(namespace: number, id: string, host: number): void {
+    const resident = this.find(namespace, id);
+    if (resident === undefined || resident.announced) return;
+    this.#residents[namespace]!.delete(id);
+    resident.life?.reset(new Elsewhere(host));
   }
 
   // The SDK takes interrupted work up again when it starts, which it does before the first request,

@@ -162,6 +162,12 @@ export class AgentSockets {
     return this.#records.size;
   }
 
+  /** Of some the other end is held by code, or by nobody yet: they live as long as this process. */
+  get bound(): boolean {
+    for (const record of this.#records) if (record.local || record.connection === 0) return true;
+    return false;
+  }
+
   /** ctx.acceptWebSocket(). */
   accept(socket: WebSocket, tags: readonly string[]): void {
     if (isAccepted(socket)) {
@@ -342,7 +348,7 @@ export class SocketTable {
     if (record === undefined) {
       const home = agent !== null && !agent.broken ? agent.keeper.sockets : null;
       record = new SocketRecord(this, home, false, end);
-      if (home !== null) record.release = home.agent().hold();
+      if (home !== null) record.release = home.agent().hold(true);
       this.remember(end, record);
       record.connection = this.addon.newConnection();
     } else {

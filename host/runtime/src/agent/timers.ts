@@ -26,7 +26,7 @@ export function installTimers(): void {
   const setTimeout = (callback: Callback, delay?: number, ...args: unknown[]): NodeJS.Timeout => {
     const agent = currentAgent();
     if (agent === null || typeof callback !== "function") return native.setTimeout(callback, delay, ...args);
-    const release = agent.hold();
+    const release = agent.hold(true);
     const timer = native.setTimeout(guarded(agent, callback, release), delay, ...args);
     releases.set(timer, release);
     return timer;
@@ -35,7 +35,7 @@ export function installTimers(): void {
   const setInterval = (callback: Callback, delay?: number, ...args: unknown[]): NodeJS.Timeout => {
     const agent = currentAgent();
     if (agent === null || typeof callback !== "function") return native.setInterval(callback, delay, ...args);
-    const release = agent.hold();
+    const release = agent.hold(true);
     const timer: NodeJS.Timeout = native.setInterval(guarded(agent, callback, () => {
       if (agent.broken) native.clearInterval(timer);
     }), delay, ...args);

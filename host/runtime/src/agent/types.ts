@@ -28,9 +28,13 @@ export interface AgentAddress {
  * object in the agent's turn, behind its input gate; what `invoke` returns (or throws) is the answer.
  * rpc/ decides there what may be called, and copies arguments and result in that same turn.
  */
-export type AgentOperation =
+export type AgentOperation = (
   | { readonly kind: "fetch"; readonly request: Request }
-  | { readonly kind: "rpc"; readonly invoke: (target: object, agent: AgentInstance) => unknown };
+  | { readonly kind: "rpc"; readonly invoke: (target: object, agent: AgentInstance) => unknown }
+) & {
+  /** Asks the agent where it is, if it is not here and the operation has not begun: on the host with that number. */
+  readonly elsewhere?: (host: number) => Promise<unknown>;
+};
 
 /** One agent that is resident on this host. */
 export interface AgentInstance {
@@ -45,9 +49,10 @@ export interface AgentInstance {
   readonly broken: boolean;
   /**
    * Keeps the agent resident while something outside of an event still refers to it (a stream, a
-   * callback that another side holds). Returns the release; calling it twice does nothing.
+   * callback that another side holds). Returns the release; calling it twice does nothing. `light`: new
+   * code in `dev` does not wait for it.
    */
-  hold(): () => void;
+  hold(light?: boolean): () => void;
   /**
    * Runs `work` as an event of this agent (behind its input gate, counted as running until its
    * promise settles, its answer held until what was written is durable). For callbacks, returned
@@ -95,6 +100,8 @@ export interface Peers {
   call(address: AgentAddress, path: readonly string[], args: readonly unknown[]): Promise<unknown>;
   /** From handlers.hostServes, handlers.peerData and handlers.peerGone. */
   serves(slot: number, host: number): void;
+  /** Something that was begun with another host is not over. */
+  readonly busy: boolean;
   received(peer: number, data: Uint8Array): void;
   gone(peer: number): void;
 }

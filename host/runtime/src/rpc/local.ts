@@ -59,7 +59,7 @@ class Export {
   constructor(target: object, owner: Owner) {
     this.target = target;
     this.owner = owner;
-    this.#release = owner.hold();
+    this.#release = owner.hold(true);
   }
   add(): this {
     this.#references++;
@@ -179,13 +179,18 @@ export class AgentHook extends Hook {
     const result = this.#dispatcher.callAgent(this.address, {
       kind: "rpc",
       invoke: (target, agent) => deliverToAgent(target, agent, path, args),
+      elsewhere: (host) => this.#peers.callThere(host, this.address, path, args).promise,
     }) as Promise<Payload>;
     if (args?.hasStubs) result.catch(() => args.dispose());
     return new LocalReply(result);
   }
   override fetch(request: Request): Promise<Response> {
     if (!this.#local) return this.#peers.fetch(this.address, request);
-    return this.#dispatcher.callAgent(this.address, { kind: "fetch", request }) as Promise<Response>;
+    return this.#dispatcher.callAgent(this.address, {
+      kind: "fetch",
+      request,
+      elsewhere: (host) => this.#peers.fetchThere(host, this.address, request),
+    }) as Promise<Response>;
   }
   get #local(): boolean {
     const dispatcher = this.#dispatcher;
@@ -200,6 +205,9 @@ export class AgentHook extends Hook {
 /** What AgentHook asks of the sessions with other hosts. */
 export interface PeerCalls extends Pick<Peers, "fetch"> {
   callAgent(address: AgentAddress, path: readonly string[], args: Payload | null): Reply;
+  /** The same on the host with that number, or with 0 the next that serves the agent's slot. */
+  callThere(host: number, address: AgentAddress, path: readonly string[], args: Payload | null): Reply;
+  fetchThere(host: number, address: AgentAddress, request: Request): Promise<Response>;
 }
 
 /** An entrypoint of a worker of this process: every call is answered by an instance of its own. */

@@ -11,7 +11,7 @@ export interface Owner {
   /** Runs `work` in the owner's context, as a part of what it does already. */
   run<T>(work: () => T): T;
   /** Keeps the owner in memory; returns the release. */
-  hold(): () => void;
+  hold(light?: boolean): () => void;
   /** What must be awaited before what the owner made may be seen by others, or null. */
   gate(): Promise<void> | null;
 }
@@ -34,7 +34,7 @@ export function currentOwner(): Owner {
     agent,
     enter: (work) => agent.enter(work),
     run,
-    hold: () => agent.hold(),
+    hold: (light) => agent.hold(light),
     gate: () => gateOf(agent),
   };
 }

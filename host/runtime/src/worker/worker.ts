@@ -80,6 +80,7 @@ export class Worker implements AgentHost {
   readonly #pending = new Set<Promise<unknown>>();
   #workers: LoadedWorker[] = [];
   #requests: Requests | null = null;
+  #leaving = false;
 
   constructor(addon: Addon, document: WorkerDocument) {
     this.addon = addon;
@@ -221,7 +222,7 @@ export class Worker implements AgentHost {
     const unreachable = (): never => {
       throw new Error("A facet is reached on its own host only.");
     };
-    return newFetcher(new AgentHook(address, local as unknown as Dispatcher, { fetch: unreachable, callAgent: unreachable }));
+    return newFetcher(new AgentHook(address, local as unknown as Dispatcher, { fetch: unreachable, callAgent: unreachable, callThere: unreachable, fetchThere: unreachable }));
   }
 
   report(...given: Parameters<Reporter["report"]>): void {
@@ -233,6 +234,13 @@ export class Worker implements AgentHost {
     this.residency.agentOf(database)?.storageFailed(message);
   }
 
+  /** Another host gets the slot. */
+  leave(): void {
+    this.#leaving = true;
+    this.residency.leave();
+    this.addon.leaving();
+  }
+
   /** Waits for what has begun, makes everything durable, closes all. */
   async drain(deadlineMs: number): Promise<void> {
     await this.quiet(Math.max(0, deadlineMs - DRAIN_CLOSE_MS));
@@ -242,7 +250,7 @@ export class Worker implements AgentHost {
   /** Whether all that has begun ends in time. */
   async quiet(patienceMs: number): Promise<boolean> {
     const until = Date.now() + patienceMs;
-    while (this.#requests?.busy || this.residency.busy) {
+    while (this.#requests?.busy || this.residency.busy || (this.#leaving && this.rpc.peers.busy)) {
       if (Date.now() >= until) return false;
       await new Promise((resolve) => workerContext(() => setTimeout(resolve, DRAIN_POLL_MS)));
     }
