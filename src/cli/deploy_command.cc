@@ -63,9 +63,9 @@ std::pair<std::string, std::string> divided(const std::string& text, char at) {
   return {text.substr(0, place), text.substr(place + 1)};
 }
 
-// One line of the bundler's; empty when there was none.
-std::string build(const project::Project& project, bool first, const fs::path& folder,
-                  const worker::Companions& companions) {
+// One line of the bundler's.
+Result<std::string> build(const project::Project& project, bool first, const fs::path& folder,
+                          const worker::Companions& companions) {
   auto job = Json::parse(project.bundle_job_json);
   job["outdir"] = folder.string();
   job["watch"] = false;
@@ -75,12 +75,17 @@ std::string build(const project::Project& project, bool first, const fs::path& f
   os::AsioLoop loop{context};
   os::SystemProcesses processes{context};
   std::string report;
+  std::string ending = "nothing said in time";
   worker::Bundler bundler(
       context, processes, companions, [&](std::string_view line) { report = std::string(line); },
-      [&](os::ExitStatus) { context.stop(); });
-  if (!bundler.start(job.dump())) return {};
+      [&](const std::string& how) {
+        ending = how;
+        context.stop();
+      });
+  if (Status started = bundler.start(job.dump()); !started) return started.error();
   loop.after(kBuildMsMax, [&] { context.stop(); });
   context.run();
+  if (report.empty()) return Error{ErrorCode::kIo, "the bundler ended with " + ending};
   return report;
 }
 
@@ -116,7 +121,9 @@ Result<worker::BuiltWorker> built(project::Project project, std::size_t number,
   for (const std::string& each : project.warnings) {
     std::fprintf(stderr, "warning: %s\n", each.c_str());
   }
-  const std::string line = build(project, number == 0, folder, companions);
+  const auto built_line = build(project, number == 0, folder, companions);
+  if (!built_line) return built_line.error();
+  const std::string& line = *built_line;
   const auto report = worker::read_report(line);
   if (!report) return report.error();
   for (const std::string& each : report->warnings) {

@@ -149,7 +149,9 @@ class Doctor {
     compare_state();
     if (work_.path().empty()) return out_.notes.push_back("no temporary folder could be made");
     const std::string report = build();
-    if (report.empty()) return out_.notes.push_back("the bundler gave no report");
+    if (report.empty()) {
+      return out_.notes.push_back("the bundler gave no report" + bundler_ending_);
+    }
     const auto read = worker::read_report(report);
     if (!read) return out_.notes.push_back(read.error().message);
     if (!read->ok) return add(build_findings(report, out_.project->root));
@@ -196,7 +198,10 @@ class Doctor {
     worker::Bundler bundler(
         context_, processes_, companions_,
         [&](std::string_view line) { report = std::string(line); },
-        [&](os::ExitStatus) { context_.stop(); });
+        [&](const std::string& ending) {
+          bundler_ending_ = "; it ended with " + ending;
+          context_.stop();
+        });
     if (!bundler.start(job.dump())) return {};
     const os::TimerId deadline = loop_.after(kBuildMsMax, [&] { context_.stop(); });
     context_.restart();
@@ -276,6 +281,7 @@ class Doctor {
   worker::Companions companions_;
   os::TemporaryFolder work_{"hearth-doctor-"};
   Examination out_;
+  std::string bundler_ending_;  // how it ended, when it gave no report
 };
 
 bool coloured() {

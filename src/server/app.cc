@@ -267,8 +267,8 @@ void App::make_builds() {
     hooks.on_broken = [this, number](const worker::BuildReport& report) {
       on_broken(builds_[number]->project(), report);
     };
-    hooks.on_end = [this, number](os::ExitStatus status) {
-      on_bundler_end(*builds_[number], status);
+    hooks.on_end = [this, number](const std::string& ending) {
+      on_bundler_end(*builds_[number], ending);
     };
     builds_.push_back(std::make_unique<worker::WorkerBuild>(std::move(project), std::move(setting),
                                                             std::move(hooks)));
@@ -309,16 +309,15 @@ std::string App::address() const {
   return address.find(':') != std::string::npos ? "[" + address + "]" : address;
 }
 
-void App::on_bundler_end(worker::WorkerBuild& build, os::ExitStatus status) {
+void App::on_bundler_end(worker::WorkerBuild& build, const std::string& ending) {
   if (stopping_) return;
   if (!dev()) {
     if (build.bundle().empty() && exit_code_ == 0) {
-      fail("the bundler ended with " + status.describe());
+      fail("the bundler ended with " + ending);
     }
     return;
   }
-  console_.say(core::Level::kError,
-               "the bundler ended with " + status.describe() + " and is started again");
+  console_.say(core::Level::kError, "the bundler ended with " + ending + "; it is started again");
   loop_.after(kBundlerAgainMs, [this, &build] {
     if (stopping_) return;
     const Status started = build.start();

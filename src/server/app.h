@@ -85,7 +85,7 @@ class App {
   void make_builds();
   void start_builds();
   void on_broken(const project::Project& project, const worker::BuildReport& report);
-  void on_bundler_end(worker::WorkerBuild& build, os::ExitStatus status);
+  void on_bundler_end(worker::WorkerBuild& build, const std::string& ending);
   const project::Project& first() const { return builds_.front()->project(); }
   void on_serving();
   void tell_listening();

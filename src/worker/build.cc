@@ -21,7 +21,7 @@ Status WorkerBuild::start() {
   bundler_ = std::make_unique<Bundler>(
       setting_.context, setting_.processes, setting_.companions,
       [this](std::string_view line) { on_report(line); },
-      [this](os::ExitStatus status) { hooks_.on_end(status); });
+      [this](const std::string& ending) { hooks_.on_end(ending); });
   const Status started = bundler_->start(job.dump());
   if (started) return {};
   return Error{started.error().code,

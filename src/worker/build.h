@@ -32,7 +32,7 @@ class WorkerBuild {
     std::function<void()>
         on_built;  // a bundle that is whole is there, or its configuration changed
     std::function<void(const BuildReport& report)> on_broken;
-    std::function<void(os::ExitStatus status)> on_end;  // the bundler ended by itself
+    std::function<void(const std::string& ending)> on_end;  // the bundler ended by itself
   };
 
   WorkerBuild(project::Project project, Setting setting, Hooks hooks);

@@ -124,26 +124,35 @@ Result<BuildReport> read_report(std::string_view line) {
 
 Bundler::Bundler(boost::asio::io_context& context, os::Processes& processes,
                  const Companions& companions, std::function<void(std::string_view)> on_report,
-                 std::function<void(os::ExitStatus)> on_end)
+                 std::function<void(const std::string&)> on_end)
     : context_(context),
       processes_(processes),
       companions_(companions),
       on_report_(std::move(on_report)),
       on_end_(std::move(on_end)) {}
 
-Bundler::~Bundler() = default;
+Bundler::~Bundler() {
+  if (errors_) errors_->close();
+}
 
 Status Bundler::start(const std::string& job_json) {
   auto input = os::socket_pair();
   auto output = os::socket_pair();
   if (!input) return input.error();
   if (!output) return output.error();
+  auto errors = os::pipe_ends();
+  if (!errors) return errors.error();
   os::ProcessOptions options;
   options.path = companions_.node.string();
   options.arguments = {"--disable-warning=ExperimentalWarning",
                        companions_.bundler_script.string()};
   options.input = input->second.get();
   options.output = output->second.get();
+  options.error = errors->second.get();
+  errors_ = std::make_shared<OutputPipe>(
+      context_, std::move(errors->first),
+      [this](OutputLine line) { note_complaint(std::move(line.text)); });
+  errors_->start();
   auto process = processes_.spawn(options, [this](os::ExitStatus status) {
     exit_ = status;
     ended_if_all_is_in();
@@ -179,8 +188,18 @@ void Bundler::on_closed() {
   ended_if_all_is_in();
 }
 
+// The line that names an error, else the first: Node.js tells where, and what only then.
+void Bundler::note_complaint(std::string text) {
+  const bool names_one = text.find("Error: ") != std::string::npos;
+  const bool named = complaint_.find("Error: ") != std::string::npos;
+  if (!text.empty() && (complaint_.empty() || (names_one && !named))) complaint_ = std::move(text);
+}
+
 void Bundler::ended_if_all_is_in() {
-  if (exit_ && closed_ && on_end_) std::exchange(on_end_, nullptr)(*exit_);
+  if (!exit_ || !closed_ || !on_end_) return;
+  errors_->drain();
+  const std::string ending = exit_->describe() + (complaint_.empty() ? "" : ": " + complaint_);
+  std::exchange(on_end_, nullptr)(ending);
 }
 
 }  // namespace hearth::worker

@@ -10,6 +10,7 @@
 
 #include "core/fault.h"
 #include "os/world.h"
+#include "worker/host_output.h"
 #include "worker/node_launcher.h"
 
 namespace hearth::worker {
@@ -34,10 +35,10 @@ Result<BuildReport> read_report(std::string_view line);
 
 class Bundler final : os::StreamEvents {
  public:
-  // `on_report` for each build; `on_end` when the process ends by itself, with its status.
+  // `on_report` for each build; `on_end` when the process ends by itself: how, and with what words.
   Bundler(boost::asio::io_context& context, os::Processes& processes, const Companions& companions,
           std::function<void(std::string_view line)> on_report,
-          std::function<void(os::ExitStatus)> on_end);
+          std::function<void(const std::string& ending)> on_end);
   ~Bundler() override;
   Status start(const std::string& job_json);
 
@@ -46,15 +47,19 @@ class Bundler final : os::StreamEvents {
   void on_writable() override;
   void on_closed() override;
   void ended_if_all_is_in();
+  void note_complaint(std::string text);
 
   boost::asio::io_context& context_;
   os::Processes& processes_;
   const Companions& companions_;
   std::function<void(std::string_view)> on_report_;
-  std::function<void(os::ExitStatus)> on_end_;
+  std::function<void(const std::string&)> on_end_;
   std::unique_ptr<os::Process> process_;
   std::unique_ptr<os::Stream> input_;
   std::unique_ptr<os::Stream> output_;
+  // Its standard error: of no use while it works, and the reason when it ends by itself.
+  std::shared_ptr<OutputPipe> errors_;
+  std::string complaint_;
   std::string pending_;
   std::optional<os::ExitStatus> exit_;
   bool closed_ = false;

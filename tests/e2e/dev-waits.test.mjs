@@ -174,7 +174,7 @@ test("a bundler that ends is started again, and changes are still seen", hearthO
   const target = await startFor(t, folder, { command: "dev", expectErrors: [/the bundler ended/] });
   const bundlers = () => descendants(target.pid).filter((pid) => commandLine(pid).some((word) => /bundler\.mjs$/.test(word)));
   for (const pid of bundlers()) process.kill(pid, "SIGKILL");
-  await target.child.line(/the bundler ended with .* and is started again/);
+  await target.child.line(/the bundler ended with .*; it is started again/);
   await until(() => bundlers().length > 0, "another bundler");
   writeFileSync(join(folder, "server.ts"), kServer.replace("mended", "changed"));
   await until(async () => (await http(`${target.url}/`)).text === "changed", "the change", 20_000);
