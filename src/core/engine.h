@@ -74,7 +74,8 @@ struct EngineHooks {
                                                                            std::string_view) {};
   std::function<void(std::uint64_t, std::string_view json)> on_load_failed =
       [](std::uint64_t, std::string_view) {};
-  // Every slot has a host of this deployment, and none of an older one is left in any.
+  // Every slot has a host of this deployment that takes what comes; those of the one before may
+  // still leave, unless its migrations concern agents (Deployment::whole_move).
   std::function<void(std::uint64_t)> on_switched = [](std::uint64_t) {};
   // Its hosts end as soon as they start, one after the other; the last with `ending`. Repeated.
   std::function<void(std::uint64_t, std::string_view ending)> on_failing = [](std::uint64_t,
