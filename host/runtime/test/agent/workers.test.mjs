@@ -37,7 +37,7 @@ test('a cron trigger runs the handler of its worker, and Ready tells of each', a
   });
   assert.deepEqual(host.ready, {
     handlers: ['fetch', 'scheduled'], classes: [],
-    workers: [{ worker: 'back', handlers: ['scheduled'], classes: [{ name: 'Thing', base: 'none' }] }],
+    workers: [{ worker: 'back', handlers: ['scheduled'], classes: [{ name: 'Thing', base: 'none', handles: false }] }],
   });
   assert.equal(await host.text('/'), 'front undefined');
   host.core.send('Scheduled', { slot: 77, cron: '*/5', scheduled_ms: 5, worker: 1 });
