@@ -140,10 +140,11 @@ describe("bad input", suite, () => {
     const damaged = readFileSync(file);
     await served(folder, async (ask, target) => {
       const answer = await ask("bad/get?key=k");
-      assert.equal(answer.status, 500, answer.text);
+      assert.equal(answer.status, 503, answer.text);
+      assert.match(answer.text, /R418/);
       assert.equal(await text(ask("good/get?key=k")), "kept");
       assert.match(target.output, new RegExp(`${id}\\.sqlite.*not a database`));
-      assert.equal((await ask("bad/get?key=k")).status, 500);
+      assert.equal((await ask("bad/get?key=k")).status, 503);
       assert.equal(await text(put(ask, "good", "k", "changed")), "put");
     }, { expectErrors: [/not a database/] });
     assert.deepEqual(readFileSync(file), damaged, "it is left as it was found");
