@@ -170,6 +170,11 @@ class Doctor {
     std::error_code ignored;
     if (!fs::exists(state / "registry.sqlite", ignored)) return;
     auto registry = core::Registry::open(state, loop_);
+    if (!registry && registry.error().code == ErrorCode::kCorrupt) {
+      out_.findings.push_back(server::state_finding(registry.error().message, Weight::kFault,
+                                                    state / "registry.sqlite"));
+      return;
+    }
     if (!registry) {
       out_.notes.push_back("the stored state was not compared: " + registry.error().message);
       return;

@@ -55,6 +55,18 @@ Error refused(const std::filesystem::path& path, std::string_view why) {
                                    std::string(why)};
 }
 
+// `database` may be null.
+Error refused_file(const std::filesystem::path& path, sqlite3* database) {
+  if (database == nullptr) return refused(path, "no memory");
+  const std::string why = sqlite3_errmsg(database);
+  const int code = sqlite3_errcode(database);
+  if (code != SQLITE_NOTADB && code != SQLITE_CORRUPT) return refused(path, why);
+  return Error{ErrorCode::kCorrupt,
+               "S305: " + path.string() + " is damaged (" + why +
+                   "); put the one of a backup in its place (hearth state restore), or give "
+                   "--state DIR"};
+}
+
 }  // namespace
 
 void Registry::Close::operator()(sqlite3* database) const {
@@ -109,10 +121,10 @@ Status Registry::prepare(const std::filesystem::path& path) {
   const int opened =
       sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   database_.reset(database);
-  if (opened != SQLITE_OK) return refused(path, database ? sqlite3_errmsg(database) : "no memory");
+  if (opened != SQLITE_OK) return refused_file(path, database);
   Status status = run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
   if (status) status = run(kSchema);
-  if (!status) return refused(path, status.error().message);
+  if (!status) return refused_file(path, database);
 
   const std::string format = text_of("SELECT value FROM meta WHERE key = 'format'");
   if (!format.empty() && std::atoi(format.c_str()) > kRegistryFormat) {

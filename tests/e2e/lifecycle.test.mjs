@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { connectAgent } from "../lib/agent-client.mjs";
 import { Socket, http } from "../lib/clients.mjs";
+import { command } from "../lib/command.mjs";
 import { temporaryFolder } from "../lib/folders.mjs";
 import { kHearth, kProjects } from "../lib/paths.mjs";
 import { Child, alive, descriptors, until } from "../lib/process.mjs";
@@ -293,6 +294,14 @@ describe("what cannot start says why, and exits", suite, () => {
     const target = await startFor(t, "raw");
     await fails(join(kProjects, "raw/wrangler.jsonc"), new RegExp(target.state), { state: target.state });
     assert.equal((await http(target.url)).status, 200);
+  });
+
+  test("a damaged registry, which the doctor finds too", async () => {
+    const state = temporaryFolder("hearth-test-");
+    writeFileSync(join(state, "registry.sqlite"), "this was a database\n".repeat(1_000));
+    const config = join(kProjects, "raw/wrangler.jsonc");
+    await fails(config, /S305: .*registry\.sqlite is damaged.*hearth state restore/, { state });
+    assert.match(await command(["doctor", "-c", config, "--state", state], { code: 1 }), /S305[\s\S]*is damaged/);
   });
 });
 
