@@ -173,7 +173,11 @@ TEST_F(CoreTest, SaysWhichBindingIsMissing) {
       {number}, R"({"message":"m","code":"R403","binding":"ROM","where":"server.ts:3:9"})"});
   const std::uint64_t upgrade = request("/", true);
   host().send(wire::ResponseFailed{{upgrade}, R"({"message":"m","code":"R403","binding":"DB"})"});
+  const std::uint64_t text = request("/");
+  host().send(wire::ResponseFailed{
+      {text}, R"({"message":"m","code":"R403","binding":"API_KEY","text":true})"});
   settle();
+  EXPECT_THAT(network.answers[text].body, HasSubstr("API_KEY=... in .dev.vars"));
   EXPECT_THAT(network.answers[number].body,
               HasSubstr("env.ROM is undefined: nothing binds it; nearest: env.ROOM"));
   EXPECT_THAT(network.answers[number].body, HasSubstr(R"("where":"server.ts:3:9")"));
@@ -196,6 +200,7 @@ TEST_F(CoreTest, NamesWhyAnUpgradeGotNoSocket) {
   EXPECT_THAT(closed("/x/room/a", 404, ""),
               HasSubstr("4404 R402: /x/room/a is not under /agents/"));
   EXPECT_THAT(closed("/ws", 404, "No"), HasSubstr("4404 R402: /ws reaches no agent"));
+  EXPECT_THAT(closed("/ws", 404, "No"), HasSubstr("/agents/room/:name"));
   EXPECT_THAT(closed("/agents/room/a", 401, "no token"), HasSubstr("4401 R410: "));
   EXPECT_THAT(closed("/agents/room/a", 200, "hello"), HasSubstr("4426 R405: "));
   EXPECT_THAT(closed("/agents/room/a", 503, "later"), HasSubstr("1013 R405: "));

@@ -135,9 +135,15 @@ std::optional<Fault> no_agent_here(const Router& router, std::string_view url) {
   return std::nullopt;
 }
 
-Fault unbound(const Router& router, std::string_view binding) {
+Fault unbound(const Router& router, std::string_view binding, bool as_text) {
   const std::string name = shown(binding);
   Fault fault = fault_of("R403", 500, "env." + name + " is undefined: nothing binds it");
+  if (as_text) {
+    fault.fix = "Give it a value: a secret as " + name +
+                "=... in .dev.vars (on a server: hearth deploy --secret " + name +
+                "=...), a variable in vars of the configuration.";
+    return fault;
+  }
   std::vector<std::string> names;
   for (const Route& route : router.routes()) names.push_back(route.binding);
   const std::optional<std::string> near = project::nearest(binding, names);
@@ -192,7 +198,8 @@ Fault handler_fault(const Router& router, std::string_view url, std::string_view
   const auto lasting = parsed.find("lasting");
   if (fault.code == "R407" && lasting != parsed.end() && *lasting == true) fault.close = 4500;
   if (fault.code == "R403") {
-    Fault named = unbound(router, detail("binding"));
+    const auto text = parsed.find("text");
+    Fault named = unbound(router, detail("binding"), text != parsed.end() && *text == true);
     named.where = fault.where;
     named.stack = fault.stack;
     return named;
@@ -227,8 +234,15 @@ Fault refused_upgrade(const Router& router, std::string_view url, std::uint16_t 
   }
   if (status == 404) {
     if (std::optional<Fault> fault = no_agent_here(router, url)) return *fault;
-    return fault_of("R402", 404,
-                    shown(path_of(url)) + " reaches no agent: the worker answered " + answer);
+    Fault fault = fault_of(
+        "R402", 404, shown(path_of(url)) + " reaches no agent: the worker answered " + answer);
+    if (!router.routes().empty()) {
+      // In the message too: a WebSocket's client gets little more.
+      fault.message += "; served: /agents/" + router.routes().front().segment + "/:name";
+      if (router.routes().size() > 1) fault.message += ", ...";
+      fault.fix = "Served: " + served(router) + ".";
+    }
+    return fault;
   }
   // A plain answer where a socket was asked for: no client would see it.
   return fault_of("R405", status < 400 ? 426 : status,

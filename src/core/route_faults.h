@@ -21,8 +21,8 @@ Fault unknown_agent(const Router& router, std::string_view url, std::string_view
 // segment under another prefix.
 std::optional<Fault> no_agent_here(const Router& router, std::string_view url);
 
-// R403: the code used env.`binding`, which is undefined.
-Fault unbound(const Router& router, std::string_view binding);
+// R403: the code used env.`binding`, which is undefined; `as_text`: as a string.
+Fault unbound(const Router& router, std::string_view binding, bool as_text = false);
 
 // What routeAgentRequest of agents 0.32 answers for an agent that no binding serves, letter by
 // letter, on a URL that names one under /agents/. Code that answers anything else keeps its answer.
@@ -30,8 +30,8 @@ bool is_sdk_refusal(const Router& router, std::string_view url, std::uint16_t st
                     std::string_view body);
 
 // Of a handler that failed: a ResponseFailed's JSON, in which `segment` goes with R401,
-// `binding` with R403 and `lasting` with what stays wrong until the code is edited, and the
-// TypeError with which older SDKs end for an unknown agent is R401.
+// `binding` and `text` with R403 and `lasting` with what stays wrong until the code is edited, and
+// the TypeError with which older SDKs end for an unknown agent is R401.
 Fault handler_fault(const Router& router, std::string_view url, std::string_view json);
 
 // Of an upgrade that the worker answered without 101.

@@ -9,6 +9,7 @@ export interface Classified {
   code: FaultCode;
   status?: number;
   binding?: string;
+  text?: true;
 }
 
 /** What the SDKs say of an agent that has no name: reached by an id of newUniqueId, or past the SDK. */
@@ -23,8 +24,9 @@ export function classify(error: unknown, bound: (name: string) => boolean): Clas
     const status = marked === undefined && code !== "R415" ? undefined : STATUS[code];
     return status === undefined ? { code } : { code, status };
   }
-  const binding = unboundIn(error, bound);
-  return binding === undefined ? { code: "R407" } : { code: "R403", binding };
+  const unbound = unboundIn(error, bound);
+  if (unbound === undefined) return { code: "R407" };
+  return { code: "R403", binding: unbound.binding, ...(unbound.text ? { text: true } : {}) };
 }
 
 function byText(error: unknown): FaultCode | undefined {

@@ -38,6 +38,8 @@ export interface Fault {
   where?: string;
   status?: number;
   binding?: string;
+  /** The binding was used as a string. */
+  text?: true;
   segment?: string;
   /** Where the catalogue's cure is not the one for the case at hand. */
   fix?: string;

@@ -5,14 +5,22 @@ import { placeOf } from "./where.ts";
 
 const READ_OF_UNDEFINED = /^Cannot read properties of undefined \(reading '([^']*)'\)$/;
 const OF_NAMESPACES = new Set(["idFromName", "idFromString", "newUniqueId", "getByName", "jurisdiction"]);
+const OF_STRINGS = new Set(Object.getOwnPropertyNames(String.prototype));
 const USE = /\benv(?:\s+as\s+[^()]*\))?\s*(?:(?:\?\.|!?\.)\s*([A-Za-z_$][\w$]*)|\[\s*["']([^"']+)["']\s*\])/g;
 const FILE_BYTES_MAX = 1 << 20;
 const KEPT_MAX = 64;
 
+export interface Unbound {
+  /** The name that `env` lacks. */
+  readonly binding: string;
+  /** It was used as a string is: a variable or a secret is meant. */
+  readonly text: boolean;
+}
+
 const found = new Map<string, string | undefined>();
 
-/** The name that `env` lacks, if this error is the use of one. `bound` says what env has. */
-export function unboundIn(error: unknown, bound: (name: string) => boolean): string | undefined {
+/** What `env` lacks, if this error is the use of it. `bound` says what env has. */
+export function unboundIn(error: unknown, bound: (name: string) => boolean): Unbound | undefined {
   if (!(error instanceof TypeError)) return undefined;
   const property = READ_OF_UNDEFINED.exec(error.message)?.[1];
   const place = property === undefined ? undefined : placeOf(error);
@@ -22,7 +30,8 @@ export function unboundIn(error: unknown, bound: (name: string) => boolean): str
     if (found.size >= KEPT_MAX) found.clear();
     found.set(key, nameAt(place, property!, bound));
   }
-  return found.get(key);
+  const binding = found.get(key);
+  return binding === undefined ? undefined : { binding, text: OF_STRINGS.has(property!) };
 }
 
 function nameAt(place: string, property: string, bound: (name: string) => boolean): string | undefined {

@@ -39,6 +39,7 @@ for (const [name, source, line] of [
   ["of env, by text", `export const run = (env) => env["ROOM"].get("a");`, 1],
   ["over several lines", `export const run = (env) => env\n  .ROOM\n  .getByName("a");`, 3],
   ["taken out of env", `export function run(env) {\n  const { Bound, ROOM } = env;\n  return ROOM.newUniqueId();\n}`, 3],
+  ["used as a string", `export const run = (env) =>\n  env.ROOM.trim();`, 2],
   ["given to a helper", `const byName = (namespace) => namespace.idFromName("a");\nexport const run = (env) => byName(env.ROOM);`, undefined],
 ] as const) {
   test(`a binding that is not there is named: ${name}`, async (t) => {
@@ -47,6 +48,7 @@ for (const [name, source, line] of [
     if (line === undefined) return assert.deepEqual([fault.code, fault.binding], ["R403", "ROOM"]);
     assert.deepEqual([fault.code, fault.binding, fault.where?.split(":").slice(0, 2).join(":")], ["R403", "ROOM", `server.mjs:${line}`]);
     assert.equal(fault.message, "env.ROOM is undefined: nothing binds it");
+    assert.equal(fault.text, name === "used as a string" ? true : undefined);
   });
 }
 
