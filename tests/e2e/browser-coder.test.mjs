@@ -92,6 +92,20 @@ test("a rejected command does not run", { timeout: 60_000 }, async () => {
   await close();
 });
 
+test("a command that is passed over is declined, and what was written instead is answered", { timeout: 60_000 }, async () => {
+  const { page, close } = await open("passed-over");
+  await ask(page, "Run: touch passed-over.txt");
+  await page.getByRole("button", { name: "Approve" }).waitFor();
+  await page.getByRole("button", { name: "Send" }).waitFor();
+  await ask(page, "List the files");
+  await page.getByText("The workspace holds").waitFor();
+  await page.locator("[data-tool=run_command].output-denied", { hasText: "you wrote something else" }).waitFor();
+  assert.equal(await page.getByText("Tool result is missing").count(), 0);
+  assert.equal(await page.getByText("passed-over.txt", { exact: true }).count(), 0);
+  await page.screenshot({ path: join(kArtifacts, "coder-passed-over.png"), fullPage: true });
+  await close();
+});
+
 test("two pages on one session see the same conversation", { timeout: 60_000 }, async () => {
   const one = await open("shared");
   const two = await open("shared");

@@ -42,6 +42,7 @@ export class CoderAgent extends AIChatAgent<Env, CoderState> {
   }
 
   override async onChatMessage(_onFinish: unknown, options?: OnChatMessageOptions): Promise<Response> {
+    await this.declinePassedOver();
     const workspace = await this.workspace();
     const { model } = chooseModel(this.env);
     const tools = makeTools(workspace, (seconds, note) => this.remind(seconds, note));
@@ -66,12 +67,21 @@ export class CoderAgent extends AIChatAgent<Env, CoderState> {
   }
 
   async declineUnanswered({ toolCallId }: { toolCallId: string }): Promise<void> {
-    const message = this.messages.find((candidate) => waitingCalls(candidate).includes(toolCallId));
-    if (!message) return; // answered in time
-    const declined = this.messages.map((candidate) =>
-      candidate !== message ? candidate : { ...candidate, parts: candidate.parts.map((part) => decline(part, toolCallId)) },
+    await this.declineCalls([toolCallId], "no answer in time");
+  }
+
+  /** Whoever writes something else has answered: a call without a result is nothing that models take. */
+  private async declinePassedOver(): Promise<void> {
+    if (this.messages.at(-1)?.role !== "user") return;
+    await this.declineCalls(this.messages.flatMap(waitingCalls), "you wrote something else");
+  }
+
+  /** Those of the calls that still wait. */
+  private async declineCalls(calls: readonly string[], reason: string): Promise<void> {
+    if (!this.messages.some((message) => waitingCalls(message).some((call) => calls.includes(call)))) return;
+    await this.persistMessages(
+      this.messages.map((message) => ({ ...message, parts: message.parts.map((part) => decline(part, calls, reason)) })),
     );
-    await this.persistMessages(declined);
   }
 
   /** The scheduled task: the agent speaks up on its own, whether or not a page is open. */
@@ -118,8 +128,9 @@ function waitingCalls(message: UIMessage): string[] {
   );
 }
 
-function decline(part: Part, toolCallId: string): Part {
-  if (!("toolCallId" in part) || part.toolCallId !== toolCallId) return part;
-  const approval = { ...("approval" in part ? part.approval : {}), approved: false, reason: "no answer in time" };
+function decline(part: Part, calls: readonly string[], reason: string): Part {
+  if (!("toolCallId" in part) || !calls.includes(part.toolCallId)) return part;
+  if (!("state" in part) || part.state !== "approval-requested") return part;
+  const approval = { ...("approval" in part ? part.approval : {}), approved: false, reason };
   return { ...part, state: "output-denied", approval } as Part;
 }
