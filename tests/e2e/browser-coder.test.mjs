@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { start } from "../lib/target.mjs";
+import { start, startFor } from "../lib/target.mjs";
 
 const kRoot = new URL("../..", import.meta.url).pathname;
 const kArtifacts = join(kRoot, "artifacts");
@@ -39,12 +39,12 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function open(session, viewport = { width: 1100, height: 900 }) {
+async function open(session, { viewport = { width: 1100, height: 900 }, server = target } = {}) {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
-  await page.goto(`${target.url}/?session=${session}`);
+  await page.goto(`${server.url}/?session=${session}`);
   await page.getByRole("status").filter({ hasText: /^connected$/ }).waitFor();
   return { page, faults, close: () => context.close() };
 }
@@ -106,6 +106,15 @@ test("a command that is passed over is declined, and what was written instead is
   await close();
 });
 
+test("a command that nobody approves is declined by itself", { timeout: 60_000 }, async (t) => {
+  const other = await startFor(t, folder, { vars: { APPROVAL_SECONDS: "2" }, env: { OPENROUTER_API_KEY: "" } });
+  const { page, close } = await open("unanswered", { server: other });
+  await ask(page, "Run: touch unanswered.txt");
+  await page.getByText("Declined by itself after 2 seconds.").waitFor();
+  await page.locator("[data-tool=run_command].output-denied", { hasText: "no answer in time" }).waitFor();
+  await close();
+});
+
 test("two pages on one session see the same conversation", { timeout: 60_000 }, async () => {
   const one = await open("shared");
   const two = await open("shared");
@@ -143,7 +152,7 @@ test("after kill -9 of everything and a restart the page reconnects and the hist
 });
 
 test("it fits a phone: nothing is wider than the screen", { timeout: 60_000 }, async () => {
-  const { page, close } = await open("mend", kPhone);
+  const { page, close } = await open("mend", { viewport: kPhone });
   await page.getByText("All tests pass now").waitFor();
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   assert.ok(overflow <= 0, `${overflow} pixels too wide`);

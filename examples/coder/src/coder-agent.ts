@@ -5,7 +5,6 @@ import { chooseModel } from "./model.ts";
 import { makeTools } from "./tools.ts";
 import { Workspace } from "./workspace.ts";
 
-const kApprovalSeconds = 300;
 const kStepsMax = 24;
 
 /** What every page that is open on this agent sees at once. */
@@ -29,7 +28,7 @@ Run the tests with run_command before and after a change; the user approves each
 When a command is declined, respect that and say what you would have done. Be brief.`;
 
 export class CoderAgent extends AIChatAgent<Env, CoderState> {
-  override initialState: CoderState = { model: "", offline: true, workspace: "", approvalSeconds: kApprovalSeconds };
+  override initialState: CoderState = { model: "", offline: true, workspace: "", approvalSeconds: 0 };
   override maxPersistedMessages = 400;
 
   #workspace: Promise<Workspace> | undefined;
@@ -37,7 +36,7 @@ export class CoderAgent extends AIChatAgent<Env, CoderState> {
   override async onStart(): Promise<void> {
     const workspace = await this.workspace();
     const { label, offline } = chooseModel(this.env);
-    const state = { model: label, offline, workspace: workspace.root, approvalSeconds: kApprovalSeconds };
+    const state = { model: label, offline, workspace: workspace.root, approvalSeconds: this.approvalSeconds };
     if (JSON.stringify(state) !== JSON.stringify(this.state)) this.setState(state);
   }
 
@@ -62,7 +61,7 @@ export class CoderAgent extends AIChatAgent<Env, CoderState> {
   /** A command that nobody approves is declined after a while, so that no turn waits for ever. */
   protected override async onChatResponse(result: ChatResponseResult): Promise<void> {
     for (const call of waitingCalls(result.message)) {
-      await this.schedule(kApprovalSeconds, "declineUnanswered", { toolCallId: call });
+      await this.schedule(this.approvalSeconds, "declineUnanswered", { toolCallId: call });
     }
   }
 
@@ -108,6 +107,10 @@ export class CoderAgent extends AIChatAgent<Env, CoderState> {
   @callable()
   async files(): Promise<string[]> {
     return (await this.workspace()).list();
+  }
+
+  private get approvalSeconds(): number {
+    return Number(this.env.APPROVAL_SECONDS);
   }
 
   /** Opened once per life of the object; a failure is not remembered. */

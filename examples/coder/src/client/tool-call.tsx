@@ -46,7 +46,7 @@ export function ToolCall(props: {
           <button className="reject" onClick={() => props.answer(approval.id, false)}>
             Reject
           </button>
-          <small>Declined by itself after {Math.round(props.approvalSeconds / 60)} minutes.</small>
+          <small>Declined by itself after {duration(props.approvalSeconds)}.</small>
         </div>
       )}
       {part.state === "output-denied" && <p className="fault">{part.approval?.reason ?? "You declined this."}</p>}
@@ -96,4 +96,8 @@ function Diff({ text }: { text: string }) {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function duration(seconds: number): string {
+  return seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`;
 }
