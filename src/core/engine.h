@@ -223,6 +223,7 @@ class Engine final : public net::ServerEvents, SupervisorEvents, AlarmStore {
   void look_at_memory(Host& host);
   void on_held(Host& host, std::int64_t held_ms, std::int64_t within_ms);  // engine_health.cc
   void look_for_blocked_hosts();
+  std::int64_t starved_ms(const Host& host) const;
   void end_blocked(Host& host, std::string reason);
   void end_overspent(Host& host, std::int64_t used_ms);
   std::filesystem::path blocked_file(const Host& host) const;

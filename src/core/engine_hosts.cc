@@ -8,6 +8,8 @@ namespace hearth::core {
 
 namespace {
 constexpr std::uint32_t kWatchdogMs = 5'000;
+// Of the time that a loop may be blocked: for so much longer it may have to wait for a CPU.
+constexpr std::int64_t kStarvedTimesMax = 2;
 
 std::uint32_t watch_period_ms(std::uint32_t blocked_ms_max) {
   return std::clamp(blocked_ms_max / 5, 100U, kWatchdogMs);
@@ -105,6 +107,14 @@ void Engine::on_unavailable(std::string_view) {
   }
 }
 
+// On a machine with too much to do a loop that stands still may only be waiting for a CPU, and the
+// next host would wait as long, with more to do.
+std::int64_t Engine::starved_ms(const Host& host) const {
+  const std::uint64_t waited_ns = host.main_thread_waited_ns() - host.heartbeat_waited_ns;
+  const auto waited_ms = static_cast<std::int64_t>(waited_ns / 1'000'000);
+  return std::min<std::int64_t>(waited_ms, kStarvedTimesMax * blocked_ms_max());
+}
+
 // R409: a host whose loop has not turned for too long is ended, alone; its sockets stay and the
 // next host goes on. A loop that only waits turns when it is nudged. Those that have no event of
 // the core's are watched too: a timer may block them, or a call from another host. So are those
@@ -123,7 +133,8 @@ void Engine::look_for_blocked_hosts() {
     if (!host->heartbeat_seen || heartbeat != *host->heartbeat_seen) {
       host->heartbeat_seen = heartbeat;
       host->heartbeat_since_ms = now_ms;
-    } else if (now_ms - host->heartbeat_since_ms >= blocked_ms_max()) {
+      host->heartbeat_waited_ns = host->main_thread_waited_ns();
+    } else if (now_ms - host->heartbeat_since_ms - starved_ms(*host) >= blocked_ms_max()) {
       end_blocked(*host, "R409: its event loop was blocked for " +
                              std::to_string(blocked_ms_max() / 1'000) + " seconds");
     }

@@ -100,6 +100,23 @@ TEST_F(EngineWatchdogTest, ReplacesASpareWhoseLoopIsBlocked) {
   EXPECT_TRUE(report.has("R409"));
 }
 
+TEST_F(EngineWatchdogTest, GivesALoopThatWaitsForACpuMoreTimeAndNotAllThereIs) {
+  options.blocked_ms_max = 2'000;
+  boot();
+  FakeHost& first = host();
+  first.blocked = true;
+  const auto starve = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      first.waited_ns += 400'000'000;
+      world.advance(400);
+    }
+  };
+  starve(10);
+  EXPECT_FALSE(first.killed) << "four seconds, in which it could not run";
+  starve(10);
+  EXPECT_TRUE(first.killed) << "it may be blocked all the same";
+}
+
 TEST_F(EngineWatchdogTest, EndsAHostThatBlocksItsLoopWhileItDrains) {
   options.supervisor.patience_ms = 10'000;
   deployment.whole_move = true;  // so that it drains

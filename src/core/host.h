@@ -83,6 +83,7 @@ class Host final : LinkEvents {
   // first looked.
   std::optional<std::uint64_t> heartbeat_seen;
   std::int64_t heartbeat_since_ms = 0;
+  std::uint64_t heartbeat_waited_ns = 0;  // main_thread_waited_ns() then
   // In how many looks of StoppedHosts, one after the other, its process was found stopped.
   unsigned looks_stopped = 0;
   // By whoever else: not held.
@@ -97,6 +98,9 @@ class Host final : LinkEvents {
     std::optional<std::int64_t> over_since_ms;
   };
   Turn turn;
+  std::uint64_t main_thread_waited_ns() const {
+    return launched_.process ? launched_.process->main_thread_waited_ns() : 0;
+  }
   std::uint64_t main_thread_cpu_ns() const {
     return launched_.process ? launched_.process->main_thread_cpu_ns() : 0;
   }

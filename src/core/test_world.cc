@@ -176,6 +176,7 @@ class FakeProcess final : public os::Process {
   int pid() const override { return 1; }
   std::uint64_t resident_bytes() const override { return host_->resident_bytes; }
   std::uint64_t cpu_ns() const override { return host_->cpu_ns; }
+  std::uint64_t main_thread_waited_ns() const override { return host_->waited_ns; }
   bool stopped() const override { return host_->stopped && host_->alive(); }
   void kill(int signal) override {
     if (signal == SIGSTOP || signal == SIGCONT) {

@@ -68,6 +68,7 @@ class FakeHost final : public os::StreamEvents {
   bool obeys_kill = true;
   std::uint64_t resident_bytes = 0;
   std::uint64_t cpu_ns = 0;
+  std::uint64_t waited_ns = 0;  // for a CPU
   bool stopped = false;  // SIGSTOP
   // Whose code it says is running; null: the worker's.
   void mark(const AgentId* agent);

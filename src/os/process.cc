@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "os/asio_world.h"
@@ -96,11 +97,12 @@ class SystemProcess final : public Process {
   }
   std::uint64_t main_thread_cpu_ns() const override {
     if (watched_->reaped) return 0;
-    // "time on the CPU, time waiting, slices" of the thread that has the process's number; another
-    // process may not ask that thread's clock.
-    std::ifstream statistics("/proc/" + std::to_string(watched_->pid) + "/schedstat");
-    std::uint64_t used_ns = 0;
-    return statistics >> used_ns ? used_ns : cpu_ns();
+    const std::optional<Scheduled> scheduled = main_thread();
+    return scheduled ? scheduled->used_ns : cpu_ns();
+  }
+  std::uint64_t main_thread_waited_ns() const override {
+    const std::optional<Scheduled> scheduled = main_thread();
+    return scheduled ? scheduled->waited_ns : 0;
   }
   void kill(int signal) override {
     if (!watched_->reaped) ::kill(watched_->pid, signal);
@@ -108,6 +110,21 @@ class SystemProcess final : public Process {
   void release() override { released_ = true; }
 
  private:
+  struct Scheduled {
+    std::uint64_t used_ns = 0;
+    std::uint64_t waited_ns = 0;
+  };
+
+  // "time on the CPU, time waiting, slices" of the thread that has the process's number; another
+  // process may not ask that thread's clock.
+  std::optional<Scheduled> main_thread() const {
+    if (watched_->reaped) return std::nullopt;
+    std::ifstream statistics("/proc/" + std::to_string(watched_->pid) + "/schedstat");
+    Scheduled scheduled;
+    if (statistics >> scheduled.used_ns >> scheduled.waited_ns) return scheduled;
+    return std::nullopt;
+  }
+
   bool released_ = false;
   std::shared_ptr<Watched> watched_;
 };

@@ -93,6 +93,9 @@ class Process {
   virtual bool stopped() const { return false; }
   // Of these its first thread.
   virtual std::uint64_t main_thread_cpu_ns() const { return cpu_ns(); }
+  // For how long its main thread could have run in its life and had no CPU; 0 when that cannot be
+  // said.
+  virtual std::uint64_t main_thread_waited_ns() const { return 0; }
   // Nothing happens once it has been reaped: its number may be another's.
   virtual void kill(int signal) = 0;
   // It goes on by itself when this is destroyed. Only of a successor.
