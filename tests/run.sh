@@ -63,14 +63,17 @@ types() {
   fi
 }
 
-# run_node NAME CONCURRENCY FILE…: leaves its outcome in good, bad and status.
+# run_node NAME CONCURRENCY FILE…: leaves its outcome in good, bad and status, the files with failures
+# in failed_files, and those of which nothing was heard in unheard.
 run_node() {
   local log=$logs/${1//[^a-z0-9]/-}.log concurrency=$2 cancelled
   shift 2
   timeout -k 10 "$suite_limit" "$node" --disable-warning=ExperimentalWarning --test --test-force-exit \
     --test-concurrency="$concurrency" --test-timeout=180000 --test-reporter=spec --test-reporter-destination=stdout \
-    --test-reporter=tap --test-reporter-destination="$log" "$@"
+    --test-reporter=tap --test-reporter-destination="$log" \
+    --test-reporter=./tests/lib/files-reporter.mjs --test-reporter-destination="$log.files" "$@"
   status=$?
+  mapfile -t unheard < <(comm -13 <(xargs -r -d '\n' realpath -- <"$log.files" | sort -u) <(realpath -- "$@" | sort -u))
   good=$(sed -n 's/^# pass \([0-9]*\)/\1/p' "$log" | tail -1)
   bad=$(sed -n 's/^# fail \([0-9]*\)/\1/p' "$log" | tail -1)
   cancelled=$(sed -n 's/^# cancelled \([0-9]*\)/\1/p' "$log" | tail -1)
@@ -78,11 +81,23 @@ run_node() {
   mapfile -t failed_files < <(sed -nE "s/^ *location: '(.*):[0-9]+:[0-9]+'$/\1/p" "$log" | sort -u)
 }
 
+# Files of which nothing was heard count when they have been heard of.
+listen_again() {
+  local name=$1 first_good=$good first_bad=$bad first_status=$status first_failed=("${failed_files[@]}")
+  say "$name: nothing was heard of ${#unheard[@]} files; once more"
+  run_node "$name, unheard" 1 "${unheard[@]}"
+  good=$((first_good + good)) bad=$((first_bad + bad + ${#unheard[@]}))
+  [ "$first_status" -eq 0 ] || status=$first_status
+  [ ${#unheard[@]} -eq 0 ] || status=1
+  failed_files+=("${first_failed[@]}" "${unheard[@]}")
+}
+
 # node_tests NAME CONCURRENCY FILE…
 node_tests() {
-  local name=$1 good bad status failed_files first_good first_bad first_failed
+  local name=$1 good bad status failed_files unheard first_good first_bad first_failed
   [ $# -gt 2 ] || return
   run_node "$@"
+  [ ${#unheard[@]} -eq 0 ] || listen_again "$name"
   if [ "$status" -ne 0 ] && [ ${#failed_files[@]} -gt 0 ] && [ ${#failed_files[@]} -le 5 ]; then
     first_good=$good first_bad=$bad first_failed=("${failed_files[@]}")
     say "$name: once more, one at a time"
