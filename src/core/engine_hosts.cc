@@ -181,12 +181,10 @@ std::vector<Engine::LostAgent> Engine::lose_agents(Host& host) {
   });
   std::vector<LostAgent> told;
   for (Agent* agent : lost) {
-    agent->host = nullptr;
-    agent->events_sent = 0;
     record(agent->id, host.drained ? LedgerKind::kMoved : LedgerKind::kReset,
            host.drained ? why_moved(host) : host.ending(), {.host = host.number});
-    told.push_back({agent->id, agent->name, std::exchange(agent->working, false),
-                    std::exchange(agent->resumed, std::uint8_t{0})});
+    told.push_back({agent->id, agent->name, agent->working, agent->resumed});
+    agent->leave_host();
     if (!stopping_ && !host.drained) probe(agent->id);
     if ((stopping_ || leaving_) && host.drained) {
       registry_.agent_closed(unique_key(agent->id), agent->id.hex());
@@ -312,10 +310,7 @@ void Engine::on(Host& host, const wire::AgentSleep& message) {
   if (agent != nullptr) {
     // An event is on its way to it: it stays awake, and will ask again.
     if (agent->host != &host || agent->events_sent > message.events) return;
-    agent->host = nullptr;
-    agent->events_sent = 0;
-    agent->working = false;
-    agent->resumed = 0;
+    agent->leave_host();
     registry_.agent_closed(unique_key(message.agent), message.agent.hex());
     record(message.agent, LedgerKind::kSlept, "it was idle", {.host = host.number});
   }

@@ -6,17 +6,11 @@
 #include <utility>
 
 #include "core/engine.h"
+#include "core/quiet.h"
 
 namespace hearth::core {
 
 namespace {
-constexpr std::uint32_t kLookMs = 25;
-// What comes for an agent that is asked waits for its answer: not long, and after each refusal a
-// little longer, for agents in which something is always at work for a moment.
-constexpr std::uint32_t kQuietMs = 100;
-constexpr std::uint32_t kQuietMoreMs = 50;
-constexpr std::uint32_t kQuietMsMax = 500;
-constexpr std::int64_t kAskAgainMs = 250;
 // A host that nothing is left on stays for so long: calls may be on their way to it.
 constexpr std::int64_t kLingerMs = 250;
 constexpr std::string_view kReplaced =
@@ -62,8 +56,7 @@ void Engine::on_leaving(Host& host) {
 
 void Engine::ask_to_move(Host& host, Agent& agent) {
   agent.move->asked = true;
-  const std::uint32_t patience_ms = kQuietMs + agent.move->refusals * kQuietMoreMs;
-  host.send(wire::AgentMove{agent.id, std::min(patience_ms, kQuietMsMax),
+  host.send(wire::AgentMove{agent.id, quiet_ms(agent.move->refusals),
                             std::uint8_t{options_.supervisor.hurry}});
 }
 
@@ -126,10 +119,7 @@ void Engine::on(Host& host, const wire::AgentMoved& message) {
   cut_sockets(host, *agent);
   std::deque<Event> held = std::move(agent->move->held);
   agent->move.reset();
-  agent->host = nullptr;
-  agent->events_sent = 0;
-  agent->working = false;
-  agent->resumed = 0;
+  agent->leave_host();
   --mailbox.departure->left;
   registry_.agent_closed(unique_key(message.agent), message.agent.hex());
   record(message.agent, LedgerKind::kMoved, why_moved(host), {.host = host.number});
@@ -176,7 +166,7 @@ void Engine::on(Host& host, const wire::AgentStays& message) {
 
 void Engine::watch_departures() {
   if (std::exchange(departures_watched_, true)) return;
-  departure_timer_ = world_.loop.after(kLookMs, [this] { look_at_departures(); });
+  departure_timer_ = world_.loop.after(kLookAgainMs, [this] { look_at_departures(); });
 }
 
 void Engine::look_at_departures() {

@@ -343,14 +343,11 @@ bool Supervisor::start_one(const std::shared_ptr<Document>& document) {
   }
   world_.loop.after(options_.load_ms_max, [this, alive = alive_, number = host->number] {
     if (!*alive) return;
-    for (const auto& each : hosts_) {
-      if (each->number == number && each->state == HostState::kStarting) {
-        on_load_failed(*each, "{\"message\":\"the bundle did not finish loading within " +
-                                  std::to_string(options_.load_ms_max / 1000) +
-                                  " seconds: a loop at the top level of a module may not end\"}");
-        return;
-      }
-    }
+    Host* late = find(number);
+    if (late == nullptr || late->state != HostState::kStarting) return;
+    on_load_failed(*late, "{\"message\":\"the bundle did not finish loading within " +
+                              std::to_string(options_.load_ms_max / 1000) +
+                              " seconds: a loop at the top level of a module may not end\"}");
   });
   hosts_.push_back(std::move(host));
   return true;
@@ -381,13 +378,11 @@ void Supervisor::end_unless_drained(Host& host, std::uint32_t deadline_ms) {
   const unsigned drain = ++host.drains;
   world_.loop.after(deadline_ms + 100, [this, alive = alive_, number = host.number, drain] {
     if (!*alive) return;
-    for (const auto& each : hosts_) {
-      if (each->number == number && each->state == HostState::kDraining && each->drains == drain) {
-        report_.say(Level::kWarn, "host " + std::to_string(number) +
-                                      " had work left at the drain's deadline and was ended");
-        each->kill("it had not drained at the deadline");
-      }
-    }
+    Host* late = find(number);
+    if (late == nullptr || late->state != HostState::kDraining || late->drains != drain) return;
+    report_.say(Level::kWarn, "host " + std::to_string(number) +
+                                  " had work left at the drain's deadline and was ended");
+    late->kill("it had not drained at the deadline");
   });
 }
 

@@ -3,19 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/quiet.h"
 #include "core/supervisor.h"
 
 namespace hearth::core {
-
-namespace {
-constexpr std::uint32_t kLookAgainMs = 25;  // whether a host may go now
-// What comes for a host that is asked whether it is quiet waits for its answer: not long, and after
-// each refusal a little longer, for hosts where something is always at work for a moment.
-constexpr std::uint32_t kQuietMs = 100;
-constexpr std::uint32_t kQuietMoreMs = 50;
-constexpr std::uint32_t kQuietMsMax = 500;
-constexpr std::int64_t kAskAgainMs = 250;
-}  // namespace
 
 void Supervisor::replace_old() {
   const std::shared_ptr<Document> wanted = target();
@@ -61,7 +52,7 @@ void Supervisor::drain_if_quiet(Host& host) {
   host.state = HostState::kDraining;
   host.may_stay = true;
   host.go_on();
-  host.send(wire::DrainIfQuiet{std::min(kQuietMs + host.drains * kQuietMoreMs, kQuietMsMax)});
+  host.send(wire::DrainIfQuiet{quiet_ms(host.drains)});
   // A loop that is blocked answers late.
   end_unless_drained(host, static_cast<std::uint32_t>(left_ms) + options_.drain_ms);
 }
@@ -121,7 +112,7 @@ void Supervisor::let_end(Host& host) {
   host.state = HostState::kDraining;
   host.may_stay = true;
   host.go_on();
-  host.send(wire::DrainIfQuiet{kQuietMs});
+  host.send(wire::DrainIfQuiet{quiet_ms(0)});
   end_unless_drained(host, options_.patience_ms + options_.drain_ms);
 }
 

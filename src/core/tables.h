@@ -43,6 +43,13 @@ struct Agent {
   std::unique_ptr<std::deque<ConnectionId>> paused;  // while crowded, in the order of their pause
 
   bool idle() const { return host == nullptr && events_held == 0 && first == nullptr; }
+  // It is awake nowhere.
+  void leave_host() {
+    host = nullptr;
+    events_sent = 0;
+    working = false;
+    resumed = 0;
+  }
 };
 
 // A socket whose client is not there yet: what code sent before the 101.
